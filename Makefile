@@ -1,0 +1,155 @@
+# Copyright The transcription-operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+MODULE := github.com/transcription-operator/transcription-operator
+# One folder per program.
+PROGRAMS := $(notdir $(wildcard cmd/*))
+# What `generate` and `manifests` write; `verify` writes them again elsewhere and compares.
+GENERATED := api config/crd/bases config/rbac/manager_role.yaml config/rbac/webhook_receiver_role.yaml
+GO_MODULES := . hack/tools hack/tools/lint hack/cluster
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+CONTAINER_TOOL ?= docker
+IMAGE_PREFIX ?= transcription-operator
+MANAGER_IMG ?= $(IMAGE_PREFIX)/manager:$(VERSION)
+RECEIVER_IMG ?= $(IMAGE_PREFIX)/webhook-receiver:$(VERSION)
+
+KUBECTL ?= kubectl
+NAMESPACE := transcription-system
+
+# How long each fuzz target runs in `test` and `fuzz`.
+FUZZTIME ?= 5s
+# What `test` gives to go test, besides -race.
+GOTESTFLAGS ?= -p 2 -timeout 10m
+
+CONTROLLER_GEN = $$(hack/tool.sh controller-gen)
+GOLANGCI_LINT = $$(hack/tool.sh golangci-lint)
+KUSTOMIZE = $$(hack/tool.sh kustomize)
+
+.PHONY: all
+all: build
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage:\n  make \033[36m<target>\033[0m\n"} \
+		/^[a-zA-Z_0-9-]+:.*?##/ {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2} \
+		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+.PHONY: clean
+clean: ## Remove what was built here (the caches of tools and control plane stay).
+	rm -rf bin dist
+
+##@ Development
+
+.PHONY: generate
+generate: ## Generate DeepCopy methods and apply configurations.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CRDs and the roles of manager and webhook receiver.
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=manager-role,fileName=manager_role.yaml \
+		paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=webhook-receiver-role,fileName=webhook_receiver_role.yaml \
+		paths=./webhookreceiver/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: ## Format the Go code (gofmt, goimports).
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint, and the Kubernetes API linter on api/.
+	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+
+##@ Tests
+
+.PHONY: test
+test: ## Run all tests with the race detector, then each fuzz target for FUZZTIME.
+	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race $(GOTESTFLAGS) ./...
+	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m).
+	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
+
+.PHONY: demo
+demo: build ## Transcribe real files through the real programs, on this machine, and check the results.
+	hack/demo.sh
+
+.PHONY: playground
+playground: build ## Start everything as `demo` does and leave it running until Ctrl-C.
+	hack/demo.sh --playground
+
+.PHONY: verify
+verify: verify-generated verify-format verify-modules verify-scripts vet lint ## Check all that can be checked without running it.
+
+.PHONY: verify-generated
+verify-generated: # Generated files are what `make generate manifests` would write.
+	hack/verify-generated.sh $(GENERATED)
+
+.PHONY: verify-format
+verify-format: # Go code is formatted.
+	@$(GOLANGCI_LINT) fmt --diff || { echo "verify: the code above is not formatted; run: make fmt" >&2; exit 1; }
+
+.PHONY: verify-modules
+verify-modules: # Every go.mod and go.sum is tidy.
+	@for module in $(GO_MODULES); do \
+		go -C $$module mod tidy -diff || { echo "verify: $$module/go.mod or go.sum is not tidy; run: go -C $$module mod tidy" >&2; exit 1; }; \
+	done
+
+.PHONY: verify-scripts
+verify-scripts: # Shell scripts pass shellcheck, where there is one.
+	@if command -v shellcheck >/dev/null; then \
+		shellcheck hack/*.sh .ci/run; \
+	else \
+		echo "verify: no shellcheck here; the scripts were not checked (apt-get install shellcheck)"; \
+	fi
+
+##@ Build
+
+.PHONY: build
+build: ## Build the programs of cmd/ into bin/.
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X $(MODULE)/internal/version.Version=$(VERSION)" -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
+
+.PHONY: docker-build
+docker-build: ## Build the images MANAGER_IMG and RECEIVER_IMG (with CONTAINER_TOOL).
+	$(CONTAINER_TOOL) build --build-arg PROGRAM=manager --build-arg VERSION=$(VERSION) -t $(MANAGER_IMG) .
+	$(CONTAINER_TOOL) build --build-arg PROGRAM=webhook-receiver --build-arg VERSION=$(VERSION) -t $(RECEIVER_IMG) .
+
+.PHONY: build-installer
+build-installer: manifests generate ## Write dist/install.yaml: all that a cluster needs, with the images MANAGER_IMG and RECEIVER_IMG.
+	mkdir -p dist
+	MANAGER_IMG=$(MANAGER_IMG) RECEIVER_IMG=$(RECEIVER_IMG) hack/render.sh > dist/install.yaml.tmp
+	mv dist/install.yaml.tmp dist/install.yaml
+
+##@ Deployment (to the cluster of kubectl's current context)
+
+.PHONY: install
+install: manifests ## Install the CRDs.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: manifests ## Remove the CRDs, and with them every TranscriptionJob and account.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: build-installer ## Install the CRDs, the manager and the webhook receiver.
+	$(KUBECTL) apply --server-side -f dist/install.yaml
+	KUBECTL="$(KUBECTL)" hack/notification-keys.sh $(NAMESPACE)
+
+.PHONY: undeploy
+undeploy: build-installer ## Remove all that `deploy` installed, with every TranscriptionJob and account.
+	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml
