@@ -1,0 +1,110 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package notification
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	kjson "sigs.k8s.io/json"
+)
+
+// ClaimAnnotation is the annotation of a TranscriptionJob that holds the Claim as JSON.
+const ClaimAnnotation = "transcription-operator.io/claim"
+
+const (
+	// maxClaimBytes bounds the annotation. The longest claim that is written has some 3 KiB.
+	maxClaimBytes = 8 << 10
+	// maxBaseURL is the bound of v1alpha1.RemoteJob.BaseURL, in bytes.
+	maxBaseURL = 2048
+	// maxKeyFingerprint leaves room for a hexadecimal SHA-512.
+	maxKeyFingerprint = 128
+)
+
+// Claim is written into a job's metadata before it is submitted. Writing it is what decides who may submit an attempt.
+type Claim struct {
+	// UID of the TranscriptionJob that was claimed. If it is not the object's own, the annotation was copied or restored
+	// from a backup and proves nothing.
+	UID types.UID `json:"uid"`
+	// Attempt is the number of the submission, from 1 to MaxAttempt.
+	Attempt int32 `json:"attempt"`
+	// Nonce tells the claims of one attempt apart; see NewNonce.
+	Nonce string `json:"nonce"`
+	// ClaimedAt is when the claim was made, by the manager's clock.
+	ClaimedAt time.Time `json:"claimedAt"`
+	// NotAfter is when the last bytes of the submission may go out at the latest, by the same clock. It is after ClaimedAt.
+	NotAfter time.Time `json:"notAfter"`
+	// AccountUID is the UID of the account whose key is used.
+	AccountUID types.UID `json:"accountUID"`
+	// BaseURL is where the job is submitted to.
+	BaseURL string `json:"baseURL"`
+	// KeyFingerprint identifies the API key without giving it away.
+	KeyFingerprint string `json:"keyFingerprint"`
+	// JobID is the provider's ID, mirrored from the status once it is known, because a status is not restored from a
+	// backup and `kubectl replace` of the status may lose it. Empty until then.
+	JobID string `json:"jobID,omitempty"`
+}
+
+// Reference is what the job that is submitted under the claim carries as tracking.reference.
+func (c Claim) Reference() Reference {
+	return Reference{UID: c.UID, Attempt: c.Attempt, Nonce: c.Nonce}
+}
+
+// Annotation is the claim as it is kept in ClaimAnnotation. A claim that ParseClaim would refuse is an error.
+func (c Claim) Annotation() (string, error) {
+	if err := c.validate(); err != nil {
+		return "", err
+	}
+	c.ClaimedAt, c.NotAfter = c.ClaimedAt.UTC(), c.NotAfter.UTC()
+	annotation, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("cannot write the claim: %w", err)
+	}
+	return string(annotation), nil
+}
+
+// ParseClaim reads the annotation ClaimAnnotation. Every field is checked; fields that it does not know are ignored, so that
+// a receiver which is updated after the manager can still read what it needs. Errors do not repeat the annotation.
+func ParseClaim(annotation string) (Claim, error) {
+	if len(annotation) > maxClaimBytes {
+		return Claim{}, fmt.Errorf("the claim has more than %d bytes", maxClaimBytes)
+	}
+	var claim Claim
+	strict, err := kjson.UnmarshalStrict([]byte(annotation), &claim, kjson.DisallowDuplicateFields)
+	if err != nil {
+		return Claim{}, errors.New("the claim is not the JSON object that it should be")
+	}
+	if len(strict) > 0 {
+		return Claim{}, errors.New("the claim says a thing twice")
+	}
+	if err := claim.validate(); err != nil {
+		return Claim{}, err
+	}
+	return claim, nil
+}
+
+func (c Claim) validate() error {
+	switch {
+	case !uidPattern.MatchString(string(c.UID)):
+		return errors.New("the claim's uid is not a UUID in lower case")
+	case c.Attempt < 1 || c.Attempt > MaxAttempt:
+		return fmt.Errorf("the claim's attempt is not from 1 to %d", MaxAttempt)
+	case !noncePattern.MatchString(c.Nonce):
+		return errors.New("the claim's nonce is not 32 hexadecimal digits")
+	case c.ClaimedAt.IsZero() || !c.NotAfter.After(c.ClaimedAt):
+		return errors.New("the claim's notAfter is not after its claimedAt")
+	case !uidPattern.MatchString(string(c.AccountUID)):
+		return errors.New("the claim's accountUID is not a UUID in lower case")
+	case c.BaseURL == "" || len(c.BaseURL) > maxBaseURL:
+		return fmt.Errorf("the claim's baseURL does not have 1 to %d bytes", maxBaseURL)
+	case c.KeyFingerprint == "" || len(c.KeyFingerprint) > maxKeyFingerprint:
+		return fmt.Errorf("the claim's keyFingerprint does not have 1 to %d bytes", maxKeyFingerprint)
+	case c.JobID != "" && !ValidJobID(c.JobID):
+		return errors.New("the claim's jobID cannot be the ID of a job")
+	}
+	return nil
+}
