@@ -47,6 +47,9 @@ type Claim struct {
 	// JobID is the provider's ID, mirrored from the status once it is known, because a status is not restored from a
 	// backup and `kubectl replace` of the status may lose it. Empty until then.
 	JobID string `json:"jobID,omitempty"`
+	// NotCreated means that the submission is proven not to have created a job, so that the attempt may be claimed again
+	// without looking for one first.
+	NotCreated bool `json:"notCreated,omitempty"`
 }
 
 // Reference is what the job that is submitted under the claim carries as tracking.reference.
