@@ -89,6 +89,10 @@ type apiHandler func(w http.ResponseWriter, r *http.Request, project string)
 // api puts what all operations have in common before a handler: faults, the key, the rate limit.
 func (s *Server) api(operation Operation, handle apiHandler) http.Handler {
 	return s.withFaults(operation, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.life.Err() != nil {
+			writeError(w, http.StatusServiceUnavailable, "Service Unavailable", "")
+			return
+		}
 		key, ok := s.keys.of(r)
 		if !ok {
 			s.edgeError(w, http.StatusUnauthorized, "Unauthorized")

@@ -16,6 +16,9 @@ import (
 // errTooLarge says that media are larger than allowed.
 var errTooLarge = errors.New("media are too large")
 
+// errStoreClosed says that the server was closed.
+var errStoreClosed = errors.New("the simulator is closed")
+
 // mediaStore keeps media in files, so that memory does not grow with them.
 type mediaStore struct {
 	parent string
@@ -71,7 +74,7 @@ func (m *mediaStore) create() (*os.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return nil, errors.New("the simulator is closed")
+		return nil, errStoreClosed
 	}
 	if m.dir == "" {
 		dir, err := os.MkdirTemp(m.parent, "speechmatics-simulator-")

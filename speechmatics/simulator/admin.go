@@ -1,0 +1,200 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	adminKeysPath = "/admin/keys/"
+	// maxAdminBytes bounds the body of an admin request.
+	maxAdminBytes = 1 << 20
+)
+
+// admin is the table of the endpoints that order what happens.
+func (s *Server) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /admin/faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Faults()) })
+	mux.HandleFunc("PUT /admin/faults", s.putFaults)
+	mux.HandleFunc("GET /admin/behaviour", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Behaviour()) })
+	mux.HandleFunc("PUT /admin/behaviour", s.putBehaviour)
+	mux.HandleFunc("GET /admin/ledger", s.getLedger)
+	mux.HandleFunc("GET /admin/jobs", s.adminJobs)
+	mux.HandleFunc("POST /admin/jobs/{id}/{action}", s.adminJob)
+	mux.HandleFunc("PUT /admin/keys/{key}", s.putKey)
+	mux.HandleFunc("DELETE /admin/keys/{key}", s.revokeKey)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.isAdmin(r) {
+			writeError(w, http.StatusForbidden, "Forbidden", "")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// isAdmin checks the token, or where there is none, that the peer is this machine.
+func (s *Server) isAdmin(r *http.Request) bool {
+	if token := s.options.AdminToken; token != "" {
+		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		return subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && net.ParseIP(host).IsLoopback()
+}
+
+// decodeStrict reads a JSON body and accepts known fields only: a misspelt fault would do nothing.
+func decodeStrict(w http.ResponseWriter, r *http.Request, into any) bool {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBytes))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.More() {
+		err = errors.New("data after the value")
+	}
+	if err != nil {
+		writeError(w, http.StatusBadRequest, "Bad Request", err.Error())
+		return false
+	}
+	return true
+}
+
+func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
+	var faults []Fault
+	if !decodeStrict(w, r, &faults) {
+		return
+	}
+	if err := s.SetFaults(faults...); err != nil {
+		writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, s.Faults())
+}
+
+func (s *Server) putBehaviour(w http.ResponseWriter, r *http.Request) {
+	var b Behaviour
+	if !decodeStrict(w, r, &b) {
+		return
+	}
+	if err := s.SetBehaviour(b); err != nil {
+		writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, s.Behaviour())
+}
+
+// getLedger lists the accepted jobs, all or those of one reference.
+func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	entries := []LedgerEntry{}
+	for _, entry := range s.Ledger() {
+		if !query.Has("reference") || entry.Reference == query.Get("reference") {
+			entries = append(entries, entry)
+		}
+	}
+	writeJSON(w, http.StatusOK, entries)
+}
+
+// JobState is a job as the admin endpoint shows it: whatever its project, and without secrets.
+type JobState struct {
+	ID        string    `json:"id"`
+	Project   string    `json:"project"`
+	Status    string    `json:"status"`
+	Title     string    `json:"title,omitempty"`
+	Reference string    `json:"reference,omitempty"`
+	CreatedAt time.Time `json:"createdAt"`
+	// Errors are the number of recorded errors.
+	Errors int `json:"errors"`
+}
+
+// Jobs returns all jobs, oldest first.
+func (s *Server) Jobs() []JobState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	states := make([]JobState, 0, len(s.newest))
+	for _, j := range s.newest {
+		s.refresh(j)
+		states = append(states, JobState{
+			ID: j.id, Project: j.project, Status: string(j.status), Title: j.config.tracking.title,
+			Reference: j.config.tracking.reference, CreatedAt: j.createdAt, Errors: len(j.errors),
+		})
+	}
+	return states
+}
+
+func (s *Server) adminJobs(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.Jobs())
+}
+
+func (s *Server) adminJob(w http.ResponseWriter, r *http.Request) {
+	actions := map[string]func(string) bool{"reject": s.RejectJob, "expire": s.ExpireJob, "delete": s.DeleteJob}
+	act, known := actions[r.PathValue("action")]
+	switch {
+	case !known:
+		writeError(w, http.StatusNotFound, "Not Found", "the actions are reject, expire and delete")
+	case !act(r.PathValue("id")):
+		writeError(w, http.StatusConflict, "Conflict", "there is no such job in a state that allows this")
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// RejectJob ends a running job as rejected and sends its notifications. It reports whether there was
+// such a job.
+func (s *Server) RejectJob(id string) bool {
+	s.mu.Lock()
+	j, ok := s.jobs[id]
+	s.mu.Unlock()
+	if !ok || !s.finish(j, outcomeError) {
+		return false
+	}
+	s.addError(j, "Job rejected")
+	j.cancel()
+	s.spawn(func() { s.notifyAll(s.life, j, outcomeError) })
+	return true
+}
+
+// ExpireJob lets an ended job expire at once. It reports whether there was such a job.
+func (s *Server) ExpireJob(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, ok := s.jobs[id]
+	if !ok || (j.status != statusDone && j.status != statusRejected) {
+		return false
+	}
+	s.forget(j, statusExpired)
+	return true
+}
+
+// DeleteJob deletes a job, running or not, as another user of the project could. It reports whether
+// there was such a job.
+func (s *Server) DeleteJob(id string) bool {
+	s.mu.Lock()
+	j, ok := s.jobs[id]
+	gone := ok && (j.status == statusDeleted || j.status == statusExpired)
+	s.mu.Unlock()
+	if !ok || gone {
+		return false
+	}
+	s.remove(j)
+	return true
+}
+
+func (s *Server) putKey(w http.ResponseWriter, r *http.Request) {
+	s.AddProjectKey(orElse(r.URL.Query().Get("project"), defaultProject), r.PathValue("key"))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) revokeKey(w http.ResponseWriter, r *http.Request) {
+	if !s.RevokeKey(r.PathValue("key")) {
+		writeError(w, http.StatusNotFound, "Not Found", "")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,225 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// status is a job's state, as the API names it.
+type status string
+
+const (
+	statusRunning  status = "running"
+	statusDone     status = "done"
+	statusRejected status = "rejected"
+	statusDeleted  status = "deleted"
+	statusExpired  status = "expired"
+)
+
+// job is a job of a project. Fields below the line are guarded by Server.mu.
+type job struct {
+	id, project string
+	createdAt   time.Time
+	dataName    string
+	config      *jobConfig
+	// early is the fault that makes its notifications come before the answer to its submission.
+	early *Fault
+	// cancel stops its work.
+	cancel context.CancelFunc
+	// ended is closed when it is no longer running, notified when its notifications were tried once.
+	ended, notified chan struct{}
+	// visibleAt is when it appears in lists.
+	visibleAt time.Time
+
+	// ----
+
+	status    status
+	endedAt   time.Time
+	expiresAt time.Time // zero: never
+	media     *mediaFile
+	recording recording
+	script    []turn // what is said; nil is filler
+	errors    []jobError
+}
+
+// jobError is an event of a job; a job that is done may have some too.
+type jobError struct {
+	Timestamp string `json:"timestamp"`
+	Message   string `json:"message"`
+}
+
+const (
+	// milliseconds and microseconds are the precisions of the API's times.
+	milliseconds = "2006-01-02T15:04:05.000Z07:00"
+	microseconds = "2006-01-02T15:04:05.000000Z07:00"
+)
+
+func (j *job) subject() subject {
+	return subject{title: j.config.tracking.title, reference: j.config.tracking.reference, dataName: j.dataName}
+}
+
+// jobDetails is a job as the API shows it.
+type jobDetails struct {
+	Config    json.RawMessage `json:"config"`
+	CreatedAt string          `json:"created_at"`
+	DataName  string          `json:"data_name"`
+	Duration  int64           `json:"duration"`
+	Errors    []jobError      `json:"errors,omitempty"`
+	ID        string          `json:"id"`
+	Status    status          `json:"status"`
+}
+
+// jobInfo is a job as transcripts and notifications show it.
+type jobInfo struct {
+	CreatedAt string          `json:"created_at"`
+	DataName  string          `json:"data_name"`
+	Duration  int64           `json:"duration"`
+	ID        string          `json:"id"`
+	Tracking  json.RawMessage `json:"tracking,omitempty"`
+}
+
+// details is what GET shows. The caller holds Server.mu.
+func (j *job) details() jobDetails {
+	return jobDetails{
+		Config:    j.config.raw,
+		CreatedAt: j.createdAt.Format(milliseconds),
+		DataName:  j.dataName,
+		Duration:  j.seconds(),
+		Errors:    append([]jobError(nil), j.errors...),
+		ID:        j.id,
+		Status:    j.status,
+	}
+}
+
+// info is what transcripts and notifications show. The caller holds Server.mu.
+func (j *job) info() jobInfo {
+	return jobInfo{
+		CreatedAt: j.createdAt.Format(milliseconds),
+		DataName:  j.dataName,
+		Duration:  j.seconds(),
+		ID:        j.id,
+		Tracking:  j.config.tracking.raw,
+	}
+}
+
+// seconds is the length in whole seconds, as in the service's samples; 0 while it is not known.
+func (j *job) seconds() int64 { return int64(j.recording.length / time.Second) }
+
+// admit makes a job of a submission, and sets it to work, unless the project has too many running
+// jobs or the server is closed: a requestError.
+func (s *Server) admit(j *job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return requestError{status: http.StatusServiceUnavailable, message: "Service Unavailable"}
+	}
+	if limit := s.options.Limits.RunningJobs; limit >= 0 && s.running[j.project] >= limit {
+		return requestError{status: http.StatusTooManyRequests, message: "Max concurrent running jobs exceeded"}
+	}
+	ctx, cancel := context.WithCancel(s.life)
+	j.id = s.unusedID()
+	j.createdAt = s.now()
+	j.status = statusRunning
+	j.cancel = cancel
+	j.ended, j.notified = make(chan struct{}), make(chan struct{})
+	j.visibleAt = j.createdAt
+	if f, ok := s.faults.ofJob(FaultListLag, j.subject()); ok {
+		j.visibleAt = j.visibleAt.Add(time.Duration(f.Delay))
+	}
+	if f, ok := s.faults.ofJob(FaultNotificationEarly, j.subject()); ok {
+		j.early = &f
+	}
+	s.jobs[j.id] = j
+	s.newest = append(s.newest, j)
+	s.running[j.project]++
+	s.ledger = append(s.ledger, ledgerEntry(j))
+	s.work.Go(func() { s.process(ctx, j) })
+	if f, ok := s.faults.ofJob(FaultDelete, j.subject()); ok {
+		s.work.Go(func() {
+			if s.sleep(s.life, time.Duration(f.Delay)) {
+				s.remove(j)
+			}
+		})
+	}
+	s.log.Info("job created", "job", j.id, "project", j.project, "reference", j.config.tracking.reference)
+	return nil
+}
+
+// unusedID is ten lower-case letters and digits. The caller holds s.mu.
+func (s *Server) unusedID() string {
+	const alphabet = "abcdefghijklmnopqrstuvwxyz234567" // 32: no bias
+	for {
+		var id [10]byte
+		_, _ = rand.Read(id[:]) // never fails
+		for i, b := range id {
+			id[i] = alphabet[b%32]
+		}
+		if _, used := s.jobs[string(id[:])]; !used {
+			return string(id[:])
+		}
+	}
+}
+
+// find returns a job of a project in its present state. The caller holds s.mu.
+func (s *Server) find(project, id string) (*job, bool) {
+	j, ok := s.jobs[id]
+	if !ok || j.project != project {
+		return nil, false
+	}
+	s.refresh(j)
+	return j, true
+}
+
+// refresh lets a job expire if it is time. The caller holds s.mu.
+func (s *Server) refresh(j *job) {
+	if (j.status == statusDone || j.status == statusRejected) && !j.expiresAt.IsZero() && !s.clock.Now().Before(j.expiresAt) {
+		s.forget(j, statusExpired)
+	}
+}
+
+// statusOf returns a job's present state.
+func (s *Server) statusOf(j *job) status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refresh(j)
+	return j.status
+}
+
+// forget takes away what a job holds. The caller holds s.mu.
+func (s *Server) forget(j *job, as status) {
+	s.settle(j, as)
+	j.media.remove()
+	j.media, j.script = nil, nil
+}
+
+// settle puts a job into a state that is not running. The caller holds s.mu.
+func (s *Server) settle(j *job, as status) {
+	if j.status == statusRunning {
+		s.running[j.project]--
+		j.endedAt = s.now()
+		close(j.ended)
+	}
+	j.status = as
+}
+
+// remove deletes a job, and stops it if it is running.
+func (s *Server) remove(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.cancel()
+	s.forget(j, statusDeleted)
+	s.log.Info("job deleted", "job", j.id)
+}
+
+// addError records an event of a job, which is not the end of it.
+func (s *Server) addError(j *job, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.errors = append(j.errors, jobError{Timestamp: s.now().Format(milliseconds), Message: message})
+}

@@ -1,0 +1,203 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/textproto"
+	"os"
+	"slices"
+)
+
+// Items of a notification's contents.
+const (
+	itemJobInfo        = "jobinfo"
+	itemTranscript     = "transcript"
+	itemTranscriptJSON = "transcript.json-v2"
+	itemTranscriptText = "transcript.txt"
+	itemTranscriptSRT  = "transcript.srt"
+	itemData           = "data"
+)
+
+// payload is the body of a notification. It can be opened again for every attempt, and media in it
+// are read from their file.
+type payload struct {
+	contentType string
+	segments    []segment
+}
+
+// segment is a run of a body: bytes, or media.
+type segment struct {
+	bytes []byte
+	media *mediaFile
+}
+
+// attachment is an output that a notification carries.
+type attachment struct {
+	name, fileName, contentType string
+	segment
+}
+
+// payload builds what an entry of notification_config asks for:
+//   - nothing said: multipart with the transcript as the file data_file
+//   - an empty list: no body
+//   - one item: raw
+//   - more: multipart, a part per item
+//
+// What does not exist, because the job failed, is left out without changing the form.
+func (s *Server) payload(j *job, entry *notification, outcome string) payload {
+	contents, omitted := entry.contents, entry.contents == nil
+	failed := outcome != outcomeSuccess
+	if failed && s.Behaviour().FailureNotifications == FailureJobInfoOnly {
+		contents, omitted = []string{itemJobInfo}, false
+	}
+	switch {
+	case omitted:
+		attached := s.attachments(j, []string{itemTranscript}, failed)
+		for i := range attached {
+			attached[i].name = partData
+		}
+		return multipartPayload(attached)
+	case len(contents) == 0:
+		return payload{}
+	case len(contents) == 1:
+		attached := s.attachments(j, contents, failed)
+		if len(attached) == 0 {
+			return payload{}
+		}
+		return payload{contentType: attached[0].contentType, segments: []segment{attached[0].segment}}
+	default:
+		return multipartPayload(s.attachments(j, contents, failed))
+	}
+}
+
+// attachments are those outputs that exist.
+func (s *Server) attachments(j *job, contents []string, failed bool) []attachment {
+	var attached []attachment
+	for _, item := range contents {
+		if a, ok := s.attachment(j, item, failed); ok {
+			attached = append(attached, a)
+		}
+	}
+	return attached
+}
+
+func (s *Server) attachment(j *job, item string, failed bool) (attachment, bool) {
+	formats := map[string]string{
+		itemTranscript: formatJSON, itemTranscriptJSON: formatJSON, itemTranscriptText: formatText, itemTranscriptSRT: formatSRT,
+	}
+	format, isTranscript := formats[item]
+	switch {
+	case isTranscript && !failed:
+		contentType, content := s.transcriptOf(j).render(format)
+		return attachment{item, fileNameOf(item), contentType, segment{bytes: content}}, true
+	case item == itemJobInfo:
+		return attachment{item, fileNameOf(item), "application/json", segment{bytes: s.jobInfoDocument(j)}}, true
+	case item == itemData:
+		s.mu.Lock()
+		media := j.media
+		s.mu.Unlock()
+		return attachment{item, fileNameOf(item), "application/octet-stream", segment{media: media}}, media != nil
+	}
+	return attachment{}, false // what alignment would have made, or a failed job has not
+}
+
+// fileNameOf is the file name of a part.
+func fileNameOf(item string) string {
+	switch item {
+	case itemJobInfo:
+		return "jobinfo.json"
+	case itemTranscript, itemTranscriptJSON:
+		return "transcript.json"
+	}
+	return item
+}
+
+func (s *Server) jobInfoDocument(j *job) []byte {
+	s.mu.Lock()
+	info, details := j.info(), j.details()
+	s.mu.Unlock()
+	var document any = info
+	if s.Behaviour().JobInfo == JobInfoNested {
+		document = map[string]jobDetails{"job": details}
+	}
+	encoded, err := json.Marshal(document)
+	if err != nil {
+		panic("simulator: a job cannot be encoded: " + err.Error()) // it holds plain values only
+	}
+	return encoded
+}
+
+// multipartPayload makes a part of every attachment.
+func multipartPayload(attached []attachment) payload {
+	var buffer bytes.Buffer
+	w := multipart.NewWriter(&buffer)
+	p := payload{contentType: w.FormDataContentType()}
+	flush := func() {
+		p.segments = append(p.segments, segment{bytes: slices.Clone(buffer.Bytes())})
+		buffer.Reset()
+	}
+	for _, a := range attached {
+		header := textproto.MIMEHeader{}
+		header.Set("Content-Disposition", multipart.FileContentDisposition(a.name, a.fileName))
+		header.Set("Content-Type", a.contentType)
+		_, _ = w.CreatePart(header) // a buffer takes everything
+		flush()
+		p.segments = append(p.segments, a.segment)
+	}
+	_ = w.Close()
+	flush()
+	return p
+}
+
+func (p payload) size() int64 {
+	var size int64
+	for _, s := range p.segments {
+		size += int64(len(s.bytes))
+		if s.media != nil {
+			size += s.media.size
+		}
+	}
+	return size
+}
+
+// open returns the body. The caller closes it.
+func (p payload) open() (io.ReadCloser, error) {
+	body := &openPayload{}
+	var readers []io.Reader
+	for _, s := range p.segments {
+		if s.media == nil {
+			readers = append(readers, bytes.NewReader(s.bytes))
+			continue
+		}
+		file, err := s.media.open()
+		if err != nil {
+			_ = body.Close()
+			return nil, errors.New("media are no longer stored")
+		}
+		body.files = append(body.files, file)
+		readers = append(readers, file)
+	}
+	body.Reader = io.MultiReader(readers...)
+	return body, nil
+}
+
+// openPayload closes its files once.
+type openPayload struct {
+	io.Reader
+	files []*os.File
+}
+
+func (o *openPayload) Close() error {
+	var errs []error
+	for _, file := range o.files {
+		errs = append(errs, file.Close())
+	}
+	o.files = nil
+	return errors.Join(errs...)
+}
