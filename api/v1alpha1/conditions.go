@@ -1,0 +1,146 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Types of the conditions of a TranscriptionJob. All of them are present once the job has been taken up. An account has
+// ConditionReady and ConditionStalled.
+const (
+	// ConditionReady is True when the job is complete. While it is False, its reason says what the job is doing or
+	// waiting for; this is the STATUS column.
+	ConditionReady = "Ready"
+	// ConditionComplete is True when every transcript that was asked for is stored durably. Final.
+	ConditionComplete = "Complete"
+	// ConditionFailed is True when the job has failed for good; its reason and message say why. Final.
+	ConditionFailed = "Failed"
+	// ConditionFinished is True as soon as the job is complete or failed, so that one `kubectl wait
+	// --for=condition=Finished` serves either way. Final.
+	ConditionFinished = "Finished"
+	// ConditionSuspended is True while spec.suspend keeps the job from being submitted.
+	ConditionSuspended = "Suspended"
+	// ConditionStalled is True when nothing will happen until a person acts: the job has failed, or it is held. It is the
+	// condition that kstatus reads as failed.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of a job that goes its ordinary way.
+const (
+	// ReasonWaiting means that the account's limits make the job wait for its turn.
+	ReasonWaiting = "Waiting"
+	// ReasonSuspended means that spec.suspend is set.
+	ReasonSuspended = "Suspended"
+	// ReasonSubmitting means that the job is being handed to the provider.
+	ReasonSubmitting = "Submitting"
+	// ReasonSubmissionUnknown means that the submission's answer did not arrive, so that the job may or may not be at the
+	// provider. The controller looks for it there before it does anything else.
+	ReasonSubmissionUnknown = "SubmissionUnknown"
+	// ReasonRunning means that the provider works on the job.
+	ReasonRunning = "Running"
+	// ReasonCollecting means that the provider is done, and the transcripts are being fetched and stored.
+	ReasonCollecting = "Collecting"
+	// ReasonRetrying means that an attempt failed for a reason that may pass, and another one follows.
+	ReasonRetrying = "Retrying"
+	// ReasonComplete means that every transcript is stored.
+	ReasonComplete = "Complete"
+)
+
+// Reasons of a job that waits for something to be put right. It goes on by itself once that is done.
+const (
+	// ReasonAccountNotFound means that there is no such account.
+	ReasonAccountNotFound = "AccountNotFound"
+	// ReasonAccountNotReady means that the account's condition Ready is not True; it says why.
+	ReasonAccountNotReady = "AccountNotReady"
+	// ReasonAccountSuspended means that the account's spec.suspend is set.
+	ReasonAccountSuspended = "AccountSuspended"
+	// ReasonAccountNotPermitted means that the cluster account does not select the job's namespace.
+	ReasonAccountNotPermitted = "AccountNotPermitted"
+	// ReasonAccountReplaced means that the account that the job was given to is gone, and a namesake is in its place.
+	ReasonAccountReplaced = "AccountReplaced"
+	// ReasonMediaNotFound means that the ConfigMap, Secret or key of spec.media does not exist.
+	ReasonMediaNotFound = "MediaNotFound"
+	// ReasonInvalidMedia means that what spec.media names cannot be used: an empty file, a Secret of the wrong type, a
+	// Secret that holds no URL.
+	ReasonInvalidMedia = "InvalidMedia"
+	// ReasonVolumeNotMounted means that the webhook receiver does not mount the PersistentVolumeClaim.
+	ReasonVolumeNotMounted = "VolumeNotMounted"
+	// ReasonConfigMapConflict means that a ConfigMap of the transcript's name belongs to someone else.
+	ReasonConfigMapConflict = "ConfigMapConflict"
+	// ReasonTranscriptTooLarge means that the transcripts do not fit into ConfigMaps. They are still at the provider.
+	ReasonTranscriptTooLarge = "TranscriptTooLarge"
+	// ReasonSubmissionForbidden means that the provider refuses the job although it accepts the key: the contract does not
+	// cover an option, or its credit is used up. It is tried again every few minutes.
+	ReasonSubmissionForbidden = "SubmissionForbidden"
+	// ReasonStoreForbidden means that the API server does not let the transcripts be stored: a quota, an admission policy.
+	ReasonStoreForbidden = "StoreForbidden"
+	// ReasonStoreUnavailable means that the webhook receiver cannot be reached, or cannot store anything right now.
+	ReasonStoreUnavailable = "StoreUnavailable"
+	// ReasonProviderUnavailable means that the provider cannot be reached or answers with errors.
+	ReasonProviderUnavailable = "ProviderUnavailable"
+	// ReasonUnexpectedAnswer means that the provider's answer is about another job, or says something that this version
+	// does not know. Nothing is done on its account.
+	ReasonUnexpectedAnswer = "UnexpectedAnswer"
+	// ReasonClaimedByAnotherObject means that the job's claim annotation belongs to another object: the job was restored
+	// from a backup, or its manifest copied from another one. It is held, since the transcription may have been paid for
+	// already, until a person removes the annotation transcription-operator.io/claim.
+	ReasonClaimedByAnotherObject = "ClaimedByAnotherObject"
+	// ReasonInvalidClaim means that the job's claim annotation cannot be read. It is held like one that is claimed by
+	// another object.
+	ReasonInvalidClaim = "InvalidClaim"
+)
+
+// Reasons of a job that has failed. They are final.
+const (
+	// ReasonSubmissionRefused means that the provider refused the submission: the configuration is invalid, the account
+	// has no right to an option, the file is too large.
+	ReasonSubmissionRefused = "SubmissionRefused"
+	// ReasonRejected means that the provider accepted the job and could not process it.
+	ReasonRejected = "Rejected"
+	// ReasonMediaFetchFailed means that the provider could not fetch the media's URL.
+	ReasonMediaFetchFailed = "MediaFetchFailed"
+	// ReasonRemoteJobLost means that the job is gone at the provider: deleted, expired or forgotten before its
+	// transcripts were stored.
+	ReasonRemoteJobLost = "RemoteJobLost"
+	// ReasonDeadlineExceeded means that spec.activeDeadlineSeconds passed.
+	ReasonDeadlineExceeded = "DeadlineExceeded"
+	// ReasonSubmissionAmbiguous means that nobody can tell any more whether a submission arrived, and that
+	// spec.ambiguousSubmissionPolicy is Fail.
+	ReasonSubmissionAmbiguous = "SubmissionAmbiguous"
+)
+
+// Reasons of an account.
+const (
+	// ReasonKeyAccepted means that the provider accepted the key.
+	ReasonKeyAccepted = "KeyAccepted"
+	// ReasonKeyRefused means that the provider refused the key: it is wrong, revoked, or belongs to another region.
+	ReasonKeyRefused = "KeyRefused"
+	// ReasonSecretNotFound means that the Secret or its key does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonInvalidSecret means that the Secret's value cannot be an API key.
+	ReasonInvalidSecret = "InvalidSecret"
+	// ReasonBaseURLNotAllowed means that a SpeechmaticsAccount names an address that the administrator does not allow.
+	ReasonBaseURLNotAllowed = "BaseURLNotAllowed"
+	// ReasonInvalidAccount means that the account's spec cannot be used, for example because of a broken certificate.
+	ReasonInvalidAccount = "InvalidAccount"
+)
+
+// Names in the metadata of objects.
+const (
+	// RemoteJobFinalizer keeps a job until its remote job is taken care of.
+	RemoteJobFinalizer = "transcription-operator.io/remote-job"
+	// MediaSecretType is the type that a Secret must have for jobs to use it. Without it, whoever may create jobs could
+	// send any Secret of the namespace to an address of his choice.
+	MediaSecretType = "transcription-operator.io/media"
+	// DefaultAccountName is the name of the account that is used if a job names none.
+	DefaultAccountName = "default"
+)
+
+// Field managers of TranscriptionJobs' status. Each owns its own fields.
+const (
+	// FieldManagerController owns the conditions and whatever is not the other two's.
+	FieldManagerController = "controller"
+	// FieldManagerSubmission owns attempt, remoteJob.id and remoteJob.baseURL. It records submissions and does nothing
+	// else, so that no other apply can take back what was paid for.
+	FieldManagerSubmission = "submission"
+	// FieldManagerWebhookReceiver owns notification and transcripts.
+	FieldManagerWebhookReceiver = "webhook-receiver"
+)
