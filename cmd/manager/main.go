@@ -1,0 +1,125 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Manager runs the controllers: it submits TranscriptionJobs to Speechmatics, follows them to their end, and tries the keys
+// of accounts. It holds API keys and makes outbound connections only; transcripts are stored by the webhook receiver.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/controllers"
+	"github.com/transcription-operator/transcription-operator/internal/version"
+	"github.com/transcription-operator/transcription-operator/notification"
+)
+
+// leaderElectionID names the Lease by which one manager is the leader.
+const leaderElectionID = "transcription-operator-manager"
+
+// Exit codes.
+const (
+	exitError = 1
+	exitUsage = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+
+// run is the program; it returns the exit code.
+func run(args []string, stderr io.Writer) int {
+	config, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		_, _ = fmt.Fprintln(stderr, "manager:", err)
+		return exitUsage
+	}
+	log := zap.New(zap.UseFlagOptions(&config.zap))
+	ctrl.SetLogger(log)
+	if err := start(ctrl.SetupSignalHandler(), config, log); err != nil {
+		log.Error(err, "The manager stopped")
+		return exitError
+	}
+	return 0
+}
+
+// start runs the manager until the context ends.
+func start(ctx context.Context, config *config, log logr.Logger) error {
+	log.Info("Starting the manager", "version", version.String(), "namespace", config.namespace, "receiver", config.receiverURL, "callback", config.callbackURL)
+	keys, err := notification.NewKeyDirectory(config.notificationKeys, clock.RealClock{}, log.WithName("notification-keys"))
+	if err != nil {
+		return fmt.Errorf("--notification-keys: %w", err)
+	}
+	receiver, err := controllers.NewReceiverClient(config.receiverURL, keys)
+	if err != nil {
+		return fmt.Errorf("--receiver-url: %w", err)
+	}
+	mgr, err := newManager(config)
+	if err != nil {
+		return err
+	}
+	options := controllers.Options{
+		Namespace:             config.namespace,
+		CallbackURL:           config.callbackURL,
+		AllowedBaseURLs:       config.allowedBaseURLs,
+		AllowPrivateAddresses: config.allowPrivateAddresses,
+		PollInterval:          config.pollInterval,
+	}
+	if err := controllers.SetupWithManager(mgr, receiver, keys, options, nil); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("cannot add the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("cannot add the readiness check: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+// newManager makes a manager whose cache holds jobs, accounts and namespaces only: Secrets and ConfigMaps are read by name
+// from the API server.
+func newManager(config *config) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	restConfig, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find out how to reach the API server; set KUBECONFIG or --kubeconfig: %w", err)
+	}
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Scheme:                        scheme,
+		Metrics:                       server.Options{BindAddress: config.metricsBindAddress},
+		HealthProbeBindAddress:        config.healthProbeBindAddress,
+		LeaderElection:                config.leaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       config.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		Cache:                         cache.Options{DefaultNamespaces: config.watched()},
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the manager: %w", err)
+	}
+	return mgr, nil
+}

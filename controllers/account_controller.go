@@ -1,0 +1,250 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/transcription-operator/transcription-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+)
+
+const (
+	// probeTimeout bounds the request that tries a key.
+	probeTimeout = 30 * time.Second
+	// countInterval is how often the counts of running and waiting jobs are brought up to date.
+	countInterval = 30 * time.Second
+)
+
+// AccountReconciler tries the keys of the accounts of one kind, and says in their status what came of it.
+type AccountReconciler struct {
+	client    client.Client
+	recorder  events.EventRecorder
+	providers *providers
+	metrics   *metrics
+	options   Options
+	// kind of the accounts, and a new object of it.
+	kind      v1alpha1.AccountKind
+	newObject func() v1alpha1.Account
+}
+
+// Reconcile tries the key if it is time, and counts the account's jobs.
+func (r *AccountReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	account := r.newObject()
+	if err := r.client.Get(ctx, req.NamespacedName, account); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if account.GetDeletionTimestamp() != nil {
+		r.providers.forget(account.GetUID())
+		return reconcile.Result{}, nil
+	}
+	status := account.AccountStatus().DeepCopy()
+	after := r.tryKey(ctx, account, status)
+	if err := r.count(ctx, account, status); err != nil {
+		return reconcile.Result{}, err
+	}
+	err := r.applyStatus(ctx, account, status)
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: jitter(2 * staleDelay)}, nil
+	}
+	return reconcile.Result{RequeueAfter: min(after, jitter(countInterval))}, err
+}
+
+// tryKey finds out whether the account can be used. It returns when to try again.
+func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus) time.Duration {
+	if left := r.untilDue(account); left > 0 {
+		return left
+	}
+	p, err := r.providers.renew(ctx, account)
+	if err == nil {
+		status.BaseURL = &p.baseURL
+		err = r.probe(ctx, p)
+	}
+	now := r.options.Clock.Now()
+	status.ObservedGeneration = ptr.To(account.GetGeneration())
+	status.LastCheckedTime = ptr.To(metav1.NewTime(now))
+	return r.judge(account, status, err, now)
+}
+
+// untilDue is how long the account need not be looked at: it was, for this generation, and nobody has doubted it since.
+func (r *AccountReconciler) untilDue(account v1alpha1.Account) time.Duration {
+	ready := readyCondition(account.AccountStatus().Conditions)
+	checked := account.AccountStatus().LastCheckedTime
+	if ready == nil || ready.Status != metav1.ConditionTrue || checked == nil || ready.ObservedGeneration != account.GetGeneration() || r.providers.doubted(account.GetUID()) {
+		return 0
+	}
+	return checked.Add(r.options.SecretInterval).Sub(r.options.Clock.Now())
+}
+
+// probe makes the cheapest request that only an accepted key can make.
+func (r *AccountReconciler) probe(ctx context.Context, p *provider) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if err := p.limits.request(ctx); err != nil {
+		return err
+	}
+	err := probe(ctx, p)
+	r.metrics.observeRequest(operationList, err)
+	return err
+}
+
+// probe asks for one job of the list.
+func probe(ctx context.Context, p *provider) error {
+	for _, err := range p.client.ListJobs(ctx, speechmatics.ListOptions{PageSize: 1}) {
+		return err
+	}
+	return nil
+}
+
+// judge turns the outcome into conditions. It returns when to try again.
+func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus, err error, now time.Time) time.Duration {
+	var (
+		broken  *accountError
+		reason  = v1alpha1.ReasonKeyAccepted
+		message = "Speechmatics accepts the key"
+		ready   = metav1.ConditionTrue
+		stalled = metav1.ConditionFalse
+		after   = jitter(r.options.SecretInterval)
+	)
+	switch {
+	case err == nil:
+	case errors.As(err, &broken):
+		reason, message, ready, stalled = broken.reason, broken.message, metav1.ConditionFalse, metav1.ConditionTrue
+		after = jitter(r.options.RetryInterval)
+	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
+		reason, ready, stalled = v1alpha1.ReasonKeyRefused, metav1.ConditionFalse, metav1.ConditionTrue
+		message = fmt.Sprintf("Speechmatics refuses the key: %v; put a valid key of this region into the Secret", err)
+		after = jitter(r.options.SecretInterval / 5)
+	case wasReady(account):
+		// One request that failed does not make a good account bad; jobs that run into the same trouble say so themselves.
+		return jitter(r.options.RetryInterval)
+	default:
+		reason, ready = v1alpha1.ReasonProviderUnavailable, metav1.ConditionFalse
+		message = fmt.Sprintf("the key could not be tried: %v", err)
+		after = jitter(r.options.RetryInterval)
+	}
+	for kind, state := range map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: ready, v1alpha1.ConditionStalled: stalled} {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kind, Status: state, Reason: reason, Message: clip(message, maxMessageLength),
+			ObservedGeneration: account.GetGeneration(), LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	return after
+}
+
+func wasReady(account v1alpha1.Account) bool {
+	ready := readyCondition(account.AccountStatus().Conditions)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == account.GetGeneration()
+}
+
+// count brings the numbers of running and waiting jobs up to date.
+func (r *AccountReconciler) count(ctx context.Context, account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus) error {
+	jobs := &v1alpha1.TranscriptionJobList{}
+	if err := r.client.List(ctx, jobs, client.InNamespace(account.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("cannot list jobs: %w", err)
+	}
+	var running, waiting int32
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		switch {
+		case isFinished(job) || !mayUse(job, account):
+		case atProvider(job):
+			running++
+		default:
+			waiting++
+		}
+	}
+	status.RunningJobs, status.WaitingJobs = &running, &waiting
+	return nil
+}
+
+// atProvider reports whether an unfinished job is, or may be, at the provider.
+func atProvider(job *v1alpha1.TranscriptionJob) bool {
+	s := &scope{}
+	s.refresh(job)
+	s.status = job.Status
+	return s.foreignClaim() == nil && (s.recorded() || s.submissionUnknown())
+}
+
+// activeJobs lists the jobs of an account that are, or may be, at the provider.
+func activeJobs(ctx context.Context, c client.Reader, account v1alpha1.Account) ([]types.UID, error) {
+	jobs := &v1alpha1.TranscriptionJobList{}
+	if err := c.List(ctx, jobs, client.InNamespace(account.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("cannot list jobs: %w", err)
+	}
+	var active []types.UID
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		if ref := job.Status.AccountRef; ref != nil && ref.UID == account.GetUID() && !isFinished(job) && atProvider(job) {
+			active = append(active, job.UID)
+		}
+	}
+	return active, nil
+}
+
+// applyStatus writes the status if it changes anything, and tells people about a key that is accepted or refused.
+func (r *AccountReconciler) applyStatus(ctx context.Context, account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus) error {
+	before := account.AccountStatus()
+	if equality.Semantic.DeepEqual(before, status) {
+		return nil
+	}
+	if err := r.client.Status().Apply(ctx, accountApply(account, status), client.FieldOwner(v1alpha1.FieldManagerController), client.ForceOwnership); err != nil {
+		return err
+	}
+	was, is := readyCondition(before.Conditions), readyCondition(status.Conditions)
+	if is == nil || (was != nil && was.Reason == is.Reason) {
+		return nil
+	}
+	r.log(ctx).Info("Account is "+is.Reason, "reason", is.Reason, "ready", is.Status, "message", is.Message)
+	kind := eventNormal
+	if is.Status != metav1.ConditionTrue {
+		kind = eventWarning
+	}
+	r.recorder.Eventf(account, nil, kind, is.Reason, "TryKey", "%s", clip(is.Message, maxEventNote))
+	return nil
+}
+
+// accountApply is the apply of an account's status, with the resourceVersion that it was computed from.
+func accountApply(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus) runtime.ApplyConfiguration {
+	apply := applyv1alpha1.SpeechmaticsAccountStatus().WithConditions(conditionApplies(status.Conditions)...)
+	apply.ObservedGeneration = status.ObservedGeneration
+	apply.BaseURL = status.BaseURL
+	apply.LastCheckedTime = status.LastCheckedTime
+	apply.RunningJobs = status.RunningJobs
+	apply.WaitingJobs = status.WaitingJobs
+	if account.AccountKind() == v1alpha1.ClusterAccount {
+		return applyv1alpha1.ClusterSpeechmaticsAccount(account.GetName()).WithResourceVersion(account.GetResourceVersion()).WithStatus(apply)
+	}
+	return applyv1alpha1.SpeechmaticsAccount(account.GetName(), account.GetNamespace()).WithResourceVersion(account.GetResourceVersion()).WithStatus(apply)
+}
+
+func (r *AccountReconciler) log(ctx context.Context) logr.Logger { return logf.FromContext(ctx) }
+
+func (r *AccountReconciler) setupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("account-"+string(r.kind)).
+		For(r.newObject(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(r.providers.accounts[r.kind]).
+		Complete(r)
+}

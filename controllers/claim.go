@@ -1,0 +1,128 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+)
+
+// claimAttempt writes the claim of the current attempt, together with the finalizer, in one write that fails if anybody
+// else has written the object since it was read. So of two managers, or of one with a stale cache, only one gets to
+// submit.
+func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider) error {
+	now := s.now()
+	return r.writeClaim(ctx, s, notification.Claim{
+		UID:            s.job.UID,
+		Attempt:        s.attempt(),
+		Nonce:          notification.NewNonce(),
+		ClaimedAt:      now,
+		NotAfter:       now.Add(r.options.SubmissionWindow),
+		AccountUID:     p.account.UID,
+		BaseURL:        p.baseURL,
+		KeyFingerprint: p.keyFingerprint,
+	})
+}
+
+// restoreClaim writes a claim in the place of a lost one. Nothing is submitted under it: like every claim without an ID it
+// makes the controller look for the job first. It says that the lost claim was made when the job was taken up, and that its
+// submission may still be on its way.
+func (r *JobReconciler) restoreClaim(ctx context.Context, s *scope) (verdict, error) {
+	p, err := r.providerOf(ctx, s)
+	if err != nil {
+		return verdict{}, err
+	}
+	now := s.now()
+	err = r.writeClaim(ctx, s, notification.Claim{
+		UID:            s.job.UID,
+		Attempt:        s.attempt(),
+		Nonce:          notification.NewNonce(),
+		ClaimedAt:      s.job.Status.StartTime.Time,
+		NotAfter:       now.Add(r.options.SubmissionWindow),
+		AccountUID:     p.account.UID,
+		BaseURL:        p.baseURL,
+		KeyFingerprint: p.keyFingerprint,
+	})
+	if err != nil {
+		return verdict{}, err
+	}
+	r.log(ctx).Info("Restored a lost claim; looking for the job at the provider", "attempt", s.attempt())
+	return s.unknownSubmission(), nil
+}
+
+// settleClaim notes in the claim that its submission created nothing, so that nobody has to look for it.
+func (r *JobReconciler) settleClaim(ctx context.Context, s *scope) error {
+	claim := *s.claim
+	claim.NotCreated = true
+	return r.writeClaim(ctx, s, claim)
+}
+
+// protect puts back what keeps a recorded job from being submitted again or forgotten: the finalizer, and the claim with
+// the recorded ID mirrored into it. It costs a write only if something is missing, as after `kubectl replace` of the
+// original manifest.
+func (r *JobReconciler) protect(ctx context.Context, s *scope) error {
+	if controllerutil.ContainsFinalizer(s.job, v1alpha1.RemoteJobFinalizer) && s.claim != nil {
+		return nil
+	}
+	ref := s.job.Status.AccountRef
+	if ref == nil || s.job.Status.StartTime == nil {
+		// The status was wiped as well and comes back with the next write of it.
+		return r.writeFinalizer(ctx, s)
+	}
+	start := s.job.Status.StartTime.Time
+	return r.writeClaim(ctx, s, notification.Claim{
+		UID:            s.job.UID,
+		Attempt:        s.attempt(),
+		Nonce:          notification.NewNonce(),
+		ClaimedAt:      start,
+		NotAfter:       start.Add(r.options.SubmissionWindow),
+		AccountUID:     ref.UID,
+		BaseURL:        valueOf(s.job.Status.RemoteJob.BaseURL),
+		KeyFingerprint: unknownFingerprint,
+		JobID:          s.remoteID(),
+	})
+}
+
+// unknownFingerprint stands in a restored claim for that of a key which is not known any more.
+const unknownFingerprint = "unknown"
+
+// writeClaim writes a claim and the finalizer with a resourceVersion precondition, and brings the scope up to date.
+func (r *JobReconciler) writeClaim(ctx context.Context, s *scope, claim notification.Claim) error {
+	annotation, err := claim.Annotation()
+	if err != nil {
+		return fmt.Errorf("cannot claim TranscriptionJob %s/%s: %w", s.job.Namespace, s.job.Name, err)
+	}
+	return r.patchMetadata(ctx, s, func(job *v1alpha1.TranscriptionJob) {
+		if job.Annotations == nil {
+			job.Annotations = map[string]string{}
+		}
+		job.Annotations[notification.ClaimAnnotation] = annotation
+		controllerutil.AddFinalizer(job, v1alpha1.RemoteJobFinalizer)
+	})
+}
+
+func (r *JobReconciler) writeFinalizer(ctx context.Context, s *scope) error {
+	return r.patchMetadata(ctx, s, func(job *v1alpha1.TranscriptionJob) {
+		controllerutil.AddFinalizer(job, v1alpha1.RemoteJobFinalizer)
+	})
+}
+
+// patchMetadata changes metadata under the precondition that nobody else has written the object since it was read.
+func (r *JobReconciler) patchMetadata(ctx context.Context, s *scope, change func(*v1alpha1.TranscriptionJob)) error {
+	patched := s.job.DeepCopy()
+	change(patched)
+	patch := client.MergeFromWithOptions(s.job, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, patched, patch, client.FieldOwner(v1alpha1.FieldManagerController)); err != nil {
+		return err
+	}
+	s.refresh(patched)
+	r.written.note(patched)
+	return nil
+}

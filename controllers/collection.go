@@ -1,0 +1,133 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"time"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+)
+
+// collect fetches the transcripts that no notification brought, and delivers them through the webhook receiver's door, as a
+// notification would have. They are streamed from the provider to the receiver. What the receiver stores comes back as a
+// change of the object.
+func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job *speechmatics.Job) (verdict, error) {
+	missing := s.missingFormats()
+	var providerErr error
+	err := r.receiver.Deliver(ctx, s.target(), job.ID, func(w *multipart.Writer) error {
+		providerErr = r.writeDelivery(ctx, w, p, job, missing)
+		return providerErr
+	})
+	retry := s.now().Add(r.options.RetryInterval)
+	r.polls.again(s.job.UID, retry)
+	switch {
+	case providerErr != nil && isReceiverGone(providerErr):
+		// The receiver broke the delivery off; what it answered says why.
+	case providerErr != nil:
+		return verdict{}, r.uncollected(p, job, providerErr)
+	}
+	if err != nil {
+		return verdict{}, r.storePause(err)
+	}
+	r.metrics.delivered.Inc()
+	r.log(ctx).Info("Delivered transcripts that no notification brought", "remoteJob", job.ID, "formats", missing)
+	return verdict{reason: v1alpha1.ReasonCollecting, message: fmt.Sprintf("job %s is done; %s delivered to the webhook receiver", job.ID, formatList(missing)), after: r.options.RetryInterval}, nil
+}
+
+// isReceiverGone reports whether writing a delivery failed because nobody reads it any more.
+func isReceiverGone(err error) bool { return errors.Is(err, io.ErrClosedPipe) }
+
+// uncollected is the pause after a transcript that could not be fetched. A job that is done may still answer "not ready" for a
+// moment; nothing is lost, as the provider keeps the transcript for days.
+func (r *JobReconciler) uncollected(p *provider, job *speechmatics.Job, err error) error {
+	if speechmatics.IsNotFound(err) || speechmatics.IsGone(err) {
+		return pausef(v1alpha1.ReasonCollecting, r.options.RetryInterval, "job %s is done, but its transcript cannot be fetched yet: %v", job.ID, err)
+	}
+	return r.unavailable(p, err)
+}
+
+// writeDelivery writes the body of a delivery: the job's facts, and each transcript as it comes from the provider.
+func (r *JobReconciler) writeDelivery(ctx context.Context, w *multipart.Writer, p *provider, job *speechmatics.Job, formats []v1alpha1.TranscriptFormat) error {
+	if err := writeJobInfo(w, job); err != nil {
+		return err
+	}
+	for _, format := range formats {
+		if err := r.copyTranscript(ctx, w, p, job.ID, format); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+func (r *JobReconciler) copyTranscript(ctx context.Context, w *multipart.Writer, p *provider, id string, format v1alpha1.TranscriptFormat) error {
+	if err := p.limits.request(ctx); err != nil {
+		return err
+	}
+	transcript, err := p.client.Transcript(ctx, id, speechmatics.TranscriptFormat(format))
+	r.metrics.observeRequest(operationTranscript, err)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = transcript.Body.Close() }()
+	part, err := notification.CreatePart(w, notification.ContentOf(format))
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(part, transcript.Body); err != nil {
+		return fmt.Errorf("cannot pass on the %s transcript of job %s: %w", format, id, err)
+	}
+	return nil
+}
+
+// jobInfo is what the provider's own notifications say about a job, as far as the receiver needs it.
+type jobInfo struct {
+	ID        string           `json:"id"`
+	CreatedAt time.Time        `json:"created_at,omitzero"`
+	DataName  string           `json:"data_name"`
+	Duration  int64            `json:"duration,omitempty"`
+	Tracking  *jobInfoTracking `json:"tracking,omitempty"`
+}
+
+type jobInfoTracking struct {
+	Reference string `json:"reference,omitempty"`
+}
+
+func writeJobInfo(w *multipart.Writer, job *speechmatics.Job) error {
+	info := jobInfo{ID: job.ID, CreatedAt: job.CreatedAt, DataName: job.DataName, Duration: int64(job.Duration / time.Second)}
+	if job.Tracking != nil {
+		info.Tracking = &jobInfoTracking{Reference: job.Tracking.Reference}
+	}
+	part, err := notification.CreatePart(w, notification.ContentJobInfo)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(part).Encode(info)
+}
+
+// storePause is the pause after the webhook receiver refused to store, or cannot be asked.
+func (r *JobReconciler) storePause(err error) error {
+	var problem *receiverProblem
+	if !errors.As(err, &problem) {
+		return pausef(v1alpha1.ReasonStoreUnavailable, r.options.RetryInterval, "the webhook receiver cannot be reached: %v", err)
+	}
+	reasons := map[notification.Reason]string{
+		notification.ReasonVolumeNotMounted:   v1alpha1.ReasonVolumeNotMounted,
+		notification.ReasonConfigMapConflict:  v1alpha1.ReasonConfigMapConflict,
+		notification.ReasonTranscriptTooLarge: v1alpha1.ReasonTranscriptTooLarge,
+		notification.ReasonStoreForbidden:     v1alpha1.ReasonStoreForbidden,
+	}
+	reason, ok := reasons[problem.Reason]
+	if !ok {
+		reason = v1alpha1.ReasonStoreUnavailable
+	}
+	return pausef(reason, r.options.RetryInterval, "%s", problem.Message)
+}

@@ -1,0 +1,225 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+)
+
+// deletionTimeout bounds one try to clean up at the provider.
+const deletionTimeout = 30 * time.Second
+
+// errUnreachable is the error of a clean-up that cannot succeed any more: the account or its key is gone.
+type errUnreachable struct{ cause error }
+
+func (e *errUnreachable) Error() string { return e.cause.Error() }
+func (e *errUnreachable) Unwrap() error { return e.cause }
+
+// reconcileDeletion cleans up at the provider, as the policy says, and lets the object go. A finalizer holds nothing hostage: if
+// the account or its key is gone, or the whole namespace is going, one bounded try is all there is.
+func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (reconcile.Result, error) {
+	r.polls.forget(s.job.UID)
+	if !controllerutil.ContainsFinalizer(s.job, v1alpha1.RemoteJobFinalizer) {
+		r.providers.release(s.job.UID)
+		return reconcile.Result{}, nil
+	}
+	after, err := r.cleanUp(ctx, s)
+	if err != nil || after > 0 {
+		released, releaseErr := r.mustRelease(ctx, s, err)
+		if releaseErr != nil {
+			return reconcile.Result{}, releaseErr
+		}
+		if !released {
+			return reconcile.Result{RequeueAfter: after}, err
+		}
+		r.reportUncleaned(ctx, s, err)
+	}
+	r.providers.release(s.job.UID)
+	return reconcile.Result{}, r.release(ctx, s)
+}
+
+// release removes the finalizer.
+func (r *JobReconciler) release(ctx context.Context, s *scope) error {
+	err := r.patchMetadata(ctx, s, func(job *v1alpha1.TranscriptionJob) {
+		controllerutil.RemoveFinalizer(job, v1alpha1.RemoteJobFinalizer)
+	})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// mustRelease reports whether the object is let go although the clean-up did not succeed.
+func (r *JobReconciler) mustRelease(ctx context.Context, s *scope, err error) (bool, error) {
+	var unreachable *errUnreachable
+	if errors.As(err, &unreachable) {
+		return true, nil
+	}
+	return r.namespaceTerminating(ctx, s.job.Namespace)
+}
+
+func (r *JobReconciler) namespaceTerminating(ctx context.Context, name string) (bool, error) {
+	namespace := &corev1.Namespace{}
+	if err := r.client.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
+		if apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		return false, fmt.Errorf("cannot read namespace %s: %w", name, err)
+	}
+	return namespace.DeletionTimestamp != nil, nil
+}
+
+// reportUncleaned says that something may be left at the provider.
+func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error) {
+	cause := "its outcome is not known yet"
+	if err != nil {
+		cause = err.Error()
+	}
+	r.metrics.uncleaned.Inc()
+	r.log(ctx).Info("Released a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", cause)
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", fmt.Sprintf("job %s may be left at Speechmatics until its retention ends: %s", s.remoteID(), cause))
+}
+
+// cleanUp does at the provider what the policy says. A wait means that it has to be called again.
+func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, error) {
+	if s.foreignClaim() != nil || s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
+		// An object that only carries another one's claim owns nothing at the provider.
+		return 0, nil
+	}
+	uncertain := s.submissionUnknown() && !s.recorded() && s.announcedID() == ""
+	if uncertain && s.now().Before(s.claim.NotAfter) {
+		return s.claim.NotAfter.Sub(s.now()), nil
+	}
+	ids := s.knownRemoteJobs()
+	if len(ids) == 0 && !uncertain {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, deletionTimeout)
+	defer cancel()
+	p, err := r.providerForCleanUp(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if err := r.discard(ctx, s, p, id); err != nil {
+			return 0, cleanUpError(err)
+		}
+	}
+	if uncertain {
+		return r.discardUncertain(ctx, s, p)
+	}
+	return 0, nil
+}
+
+// knownRemoteJobs are the remote jobs that the object is known to have and that may still be there: the recorded one, and one
+// that was announced but not recorded.
+func (s *scope) knownRemoteJobs() []string {
+	var ids []string
+	if id := s.remoteID(); id != "" && valueOf(s.job.Status.RemoteJob.State) != v1alpha1.RemoteDeleted {
+		ids = append(ids, id)
+	}
+	if id := s.announcedID(); id != "" && id != s.remoteID() {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// providerForCleanUp reaches the provider with whatever key there is, also if the account is not ready.
+func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*provider, error) {
+	account, err := r.resolveAccount(ctx, s)
+	var p *pause
+	if errors.As(err, &p) {
+		return nil, &errUnreachable{cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	reached, err := r.providers.get(ctx, account)
+	var broken *accountError
+	if errors.As(err, &broken) {
+		return nil, &errUnreachable{cause: err}
+	}
+	return reached, err
+}
+
+// cleanUpError tells errors that will not pass from those that may.
+func cleanUpError(err error) error {
+	if speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err) {
+		return &errUnreachable{cause: err}
+	}
+	return err
+}
+
+// discard deletes a remote job, unless it holds the only copy of a transcript.
+func (r *JobReconciler) discard(ctx context.Context, s *scope, p *provider, id string) error {
+	if isFinished(s.job) {
+		return r.deleteRemote(ctx, p, id, true)
+	}
+	if err := p.limits.request(ctx); err != nil {
+		return err
+	}
+	job, err := p.client.GetJob(ctx, id)
+	r.metrics.observeRequest(operationGet, err)
+	switch {
+	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
+		return nil
+	case err != nil:
+		return err
+	case !s.owns(job):
+		r.log(ctx).Info("Left a remote job alone that does not carry this job's reference", "remoteJob", id)
+		return nil
+	case job.Status == speechmatics.JobDone && len(s.missingFormats()) > 0:
+		r.log(ctx).Info("Kept a remote job whose transcript is not stored", "remoteJob", id)
+		r.event(s.job, eventWarning, "TranscriptKept", "Delete", fmt.Sprintf(
+			"job %s is done and its transcript is not stored; it is kept at Speechmatics until its retention ends", id))
+		return nil
+	default:
+		return r.deleteRemote(ctx, p, id, true)
+	}
+}
+
+// discardUncertain looks for a job whose submission's answer is not known, and deletes it. It looks until the job cannot appear any
+// more.
+func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provider) (time.Duration, error) {
+	began := s.now()
+	found, err := r.findRemote(ctx, s, p)
+	if err != nil {
+		return 0, cleanUpError(err)
+	}
+	for _, job := range found {
+		if err := r.discard(ctx, s, p, job.ID); err != nil {
+			return 0, cleanUpError(err)
+		}
+	}
+	if settled := r.settledAt(s.claim); len(found) == 0 && began.Before(settled) {
+		return settled.Sub(began), nil
+	}
+	return 0, nil
+}
+
+// deleteRemote deletes a job at the provider. One that is gone already counts as deleted.
+func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string, force bool) error {
+	if err := p.limits.request(ctx); err != nil {
+		return err
+	}
+	err := p.client.DeleteJob(ctx, id, speechmatics.DeleteOptions{Force: force})
+	r.metrics.observeRequest(operationDelete, err)
+	if err != nil {
+		return fmt.Errorf("cannot delete job %s: %w", id, err)
+	}
+	r.log(ctx).Info("Deleted the remote job", "remoteJob", id, "force", force)
+	return nil
+}

@@ -1,0 +1,98 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+)
+
+// Operations, a label of the metric of requests.
+const (
+	operationSubmit     = "submit"
+	operationGet        = "get"
+	operationList       = "list"
+	operationTranscript = "transcript"
+	operationDelete     = "delete"
+)
+
+// metrics are what the manager counts, besides controller-runtime's own.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	finished  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	adopted   prometheus.Counter
+	surplus   prometheus.Counter
+	delivered prometheus.Counter
+	uncleaned prometheus.Counter
+}
+
+const metricsNamespace = "transcription_operator"
+
+// newMetrics makes and registers the metrics.
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "provider_requests_total",
+			Help: "Requests to Speechmatics, by operation and by the status of the answer (\"none\" if there was no answer).",
+		}, []string{"operation", "code"}),
+		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "jobs_finished_total",
+			Help: "TranscriptionJobs that have finished, by the reason of their condition Ready (Complete, or why they failed).",
+		}, []string{"reason"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: metricsNamespace, Name: "job_duration_seconds",
+			Help:    "Time from a TranscriptionJob's creation to its end.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 16),
+		}, []string{"reason"}),
+		adopted: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "submissions_adopted_total",
+			Help: "Submissions whose answer was lost and whose job was found again.",
+		}),
+		surplus: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "surplus_jobs_deleted_total",
+			Help: "Remote jobs that were deleted because an attempt had more than one.",
+		}),
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "transcripts_delivered_total",
+			Help: "Jobs whose transcripts the controller fetched and delivered because no notification brought them.",
+		}),
+		uncleaned: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "remote_jobs_left_total",
+			Help: "Deleted TranscriptionJobs whose remote job could not be deleted.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// observeRequest counts a request to the provider. The code of a request that succeeded is 200.
+func (m *metrics) observeRequest(operation string, err error) {
+	code := "200"
+	var answer *speechmatics.Error
+	switch {
+	case errors.As(err, &answer):
+		code = strconv.Itoa(answer.StatusCode)
+	case err != nil:
+		code = "none"
+	}
+	m.requests.WithLabelValues(operation, code).Inc()
+}
+
+// observeEnding counts a job that has finished.
+func (m *metrics) observeEnding(s *scope, v verdict) {
+	if v.ending == unfinished {
+		return
+	}
+	m.finished.WithLabelValues(v.reason).Inc()
+	m.duration.WithLabelValues(v.reason).Observe(s.now().Sub(s.job.CreationTimestamp.Time).Seconds())
+}

@@ -1,0 +1,83 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// Options are what the reconcilers need to know. Zero values mean the defaults.
+type Options struct {
+	// Clock is the time. The default is the real one.
+	Clock clock.WithDelayedExecution
+	// Namespace is the manager's own: the Secrets of ClusterSpeechmaticsAccounts live there.
+	Namespace string
+	// CallbackURL is the public base URL of the webhook receiver. Empty means that no notification is asked for unless
+	// the account names an address.
+	CallbackURL string
+	// AllowedBaseURLs are the base URLs that namespaced accounts may use besides the regions.
+	AllowedBaseURLs []string
+	// AllowPrivateAddresses permits connections to loopback, private and link-local addresses.
+	AllowPrivateAddresses bool
+	// PollInterval is how often a running job is looked at where no notification is expected. Default 30 s.
+	PollInterval time.Duration
+	// SubmissionWindow is how long a claim permits its submission to take: past it, the request's last bytes do not go
+	// out. Default 60 s.
+	SubmissionWindow time.Duration
+	// ListLag is how long a new job may take to appear in the provider's list. It is not documented; default 60 s.
+	ListLag time.Duration
+	// ClockSkew is how far the clocks of the cluster's nodes may be apart. Default 10 s.
+	ClockSkew time.Duration
+	// ProviderClockSkew is how far the provider's clock may be off. Default 10 min.
+	ProviderClockSkew time.Duration
+	// SecretInterval is how often an account's Secret is read again and its key tried. Default 5 min.
+	SecretInterval time.Duration
+	// RetryInterval is how soon a job looks again at something that a person has to put right, and the base of the
+	// back-off after failed attempts. Default 10 s.
+	RetryInterval time.Duration
+	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 16.
+	MaxConcurrentReconciles int
+}
+
+// withDefaults fills in what is not set.
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{&o.PollInterval, 30 * time.Second},
+		{&o.SubmissionWindow, time.Minute},
+		{&o.ListLag, time.Minute},
+		{&o.ClockSkew, 10 * time.Second},
+		{&o.ProviderClockSkew, 10 * time.Minute},
+		{&o.SecretInterval, 5 * time.Minute},
+		{&o.RetryInterval, 10 * time.Second},
+	} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	if o.MaxConcurrentReconciles == 0 {
+		o.MaxConcurrentReconciles = 16
+	}
+	return o
+}
+
+// validate reports what cannot work.
+func (o Options) validate() error {
+	if o.Namespace == "" {
+		return errors.New("the manager's own namespace is not known")
+	}
+	if o.PollInterval < 0 || o.SubmissionWindow < 0 || o.ListLag < 0 || o.ClockSkew < 0 || o.ProviderClockSkew < 0 || o.SecretInterval < 0 || o.RetryInterval < 0 {
+		return fmt.Errorf("intervals must not be negative: %+v", o)
+	}
+	return nil
+}

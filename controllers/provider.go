@@ -1,0 +1,331 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/version"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+)
+
+// regionURL is the address of a region of Speechmatics' service. A job lives in the region of the host that created it.
+const regionURL = "https://%s.asr.api.speechmatics.com/v2"
+
+// maxAPIKeyBytes bounds an API key; temporary keys, which are JWTs, have under 2 KiB.
+const maxAPIKeyBytes = 8 << 10
+
+// provider is what reaches Speechmatics for one account.
+type provider struct {
+	client  *speechmatics.Client
+	account v1alpha1.ResolvedAccountReference
+	// namespace of the account; empty for a cluster account.
+	namespace string
+	baseURL   string
+	// keyFingerprint identifies the key without revealing it.
+	keyFingerprint string
+	// callbackURL is the webhook receiver's public address; empty if no notification is to be asked for.
+	callbackURL  string
+	pollInterval time.Duration
+	limits       *limits
+}
+
+// accountError is the error of an account that cannot be used until somebody changes something.
+type accountError struct {
+	reason  string
+	message string
+}
+
+func (e *accountError) Error() string { return e.message }
+
+func accountErrorf(reason, format string, args ...any) *accountError {
+	return &accountError{reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// providers makes and keeps the providers of all accounts. Secrets are read by name, without a cache, and again after
+// SecretInterval, or at once after suspect.
+type providers struct {
+	secrets client.Reader
+	options Options
+	// accounts has accounts reconciled whose key may have been refused, so that it is tried at once.
+	accounts map[v1alpha1.AccountKind]*waker
+	// jobs has jobs reconciled whose turn to be submitted has come.
+	jobs *waker
+	// active lists the jobs of an account that are or may be at the provider, to count them after a restart.
+	active func(context.Context, v1alpha1.Account) ([]types.UID, error)
+
+	mu      sync.Mutex
+	entries map[types.UID]providerEntry
+	limits  map[string]*limits
+}
+
+type providerEntry struct {
+	provider   *provider
+	generation int64
+	readAt     time.Time
+}
+
+func newProviders(secrets client.Reader, options Options) *providers {
+	return &providers{
+		secrets:  secrets,
+		options:  options,
+		accounts: map[v1alpha1.AccountKind]*waker{v1alpha1.NamespacedAccount: {}, v1alpha1.ClusterAccount: {}},
+		jobs:     &waker{},
+		active:   func(context.Context, v1alpha1.Account) ([]types.UID, error) { return nil, nil },
+		entries:  map[types.UID]providerEntry{},
+		limits:   map[string]*limits{},
+	}
+}
+
+// get returns the provider of an account, made anew if the account has changed or its Secret has not been read for a while.
+func (ps *providers) get(ctx context.Context, account v1alpha1.Account) (*provider, error) {
+	ps.mu.Lock()
+	entry, ok := ps.entries[account.GetUID()]
+	ps.mu.Unlock()
+	if ok && entry.generation == account.GetGeneration() && ps.options.Clock.Since(entry.readAt) < ps.options.SecretInterval {
+		return entry.provider, nil
+	}
+	return ps.renew(ctx, account)
+}
+
+// renew reads the account's Secret and makes its provider. The HTTP connections of an unchanged one are kept.
+func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*provider, error) {
+	key, err := ps.readKey(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	p, err := ps.build(account, key)
+	if err != nil {
+		return nil, err
+	}
+	active, err := ps.active(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	old, ok := ps.entries[account.GetUID()]
+	if ok && old.generation == account.GetGeneration() && old.provider.keyFingerprint == p.keyFingerprint {
+		p.client.CloseIdleConnections()
+		p = old.provider
+	}
+	p.limits = ps.limitsOf(p.baseURL, p.keyFingerprint, account)
+	if p != old.provider {
+		for _, uid := range active {
+			p.limits.occupy(uid)
+		}
+	}
+	ps.entries[account.GetUID()] = providerEntry{provider: p, generation: account.GetGeneration(), readAt: ps.options.Clock.Now()}
+	return p, nil
+}
+
+// suspect has the account's Secret read and its key tried again at once: the provider refused it, or it cannot be read.
+func (ps *providers) suspect(account v1alpha1.ResolvedAccountReference, namespace string) {
+	ps.mu.Lock()
+	entry, ok := ps.entries[account.UID]
+	if ok {
+		entry.readAt = time.Time{}
+		ps.entries[account.UID] = entry
+	}
+	ps.mu.Unlock()
+	ps.accounts[account.Kind].wake(types.NamespacedName{Namespace: namespace, Name: account.Name})
+}
+
+// doubted reports whether an account's key is to be tried, because it never was or was refused since.
+func (ps *providers) doubted(uid types.UID) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	entry, ok := ps.entries[uid]
+	return !ok || entry.readAt.IsZero()
+}
+
+// forget drops what is kept of a deleted account.
+func (ps *providers) forget(uid types.UID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if entry, ok := ps.entries[uid]; ok {
+		entry.provider.client.CloseIdleConnections()
+		delete(ps.entries, uid)
+	}
+}
+
+// release stops counting a job against the limits of whichever key it used.
+func (ps *providers) release(uid types.UID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for _, l := range ps.limits {
+		l.release(uid)
+	}
+}
+
+// limitsOf returns the limits of a host and key, which two accounts may share; the lowest figures win.
+func (ps *providers) limitsOf(baseURL, fingerprint string, account v1alpha1.Account) *limits {
+	id := baseURL + " " + fingerprint
+	l, ok := ps.limits[id]
+	if !ok {
+		l = newLimits(ps.options.Clock, ps.jobs.wake)
+		ps.limits[id] = l
+	}
+	l.set(account.GetUID(), account.AccountSpec().Limits)
+	return l
+}
+
+// readKey reads the API key. The Secret of a namespaced account is in its namespace, that of a cluster account in the
+// manager's, so that no namespace can name another's.
+func (ps *providers) readKey(ctx context.Context, account v1alpha1.Account) (string, error) {
+	ref := account.AccountSpec().APIKeySecretRef
+	namespace := account.GetNamespace()
+	if account.AccountKind() == v1alpha1.ClusterAccount {
+		namespace = ps.options.Namespace
+	}
+	secret := &corev1.Secret{}
+	if err := ps.secrets.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name}, secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return "", accountErrorf(v1alpha1.ReasonSecretNotFound, "there is no Secret %s/%s; create it with the API key under %q", namespace, ref.Name, ref.Key)
+		}
+		return "", fmt.Errorf("cannot read Secret %s/%s: %w", namespace, ref.Name, err)
+	}
+	value, ok := secret.Data[ref.Key]
+	if !ok {
+		return "", accountErrorf(v1alpha1.ReasonSecretNotFound, "Secret %s/%s has no key %q; put the API key there, or name another key in spec.apiKeySecretRef.key", namespace, ref.Name, ref.Key)
+	}
+	key := strings.TrimSpace(string(value))
+	if key == "" || len(key) > maxAPIKeyBytes || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", accountErrorf(v1alpha1.ReasonInvalidSecret, "the value of %q in Secret %s/%s cannot be an API key: it must be one word of at most %d visible ASCII characters", ref.Key, namespace, ref.Name, maxAPIKeyBytes)
+	}
+	return key, nil
+}
+
+// build makes the provider of an account.
+func (ps *providers) build(account v1alpha1.Account, key string) (*provider, error) {
+	baseURL, err := ps.baseURL(account)
+	if err != nil {
+		return nil, err
+	}
+	httpClient, err := ps.httpClient(account.AccountSpec().CABundle)
+	if err != nil {
+		return nil, err
+	}
+	c, err := speechmatics.New(baseURL,
+		speechmatics.WithAPIKey(key),
+		speechmatics.WithHTTPClient(httpClient),
+		speechmatics.WithUserAgent("transcription-operator/"+version.String()))
+	if err != nil {
+		return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "the account's address or key cannot be used: %v", err)
+	}
+	return &provider{
+		client:         c,
+		account:        v1alpha1.ResolvedReference(account),
+		namespace:      account.GetNamespace(),
+		baseURL:        baseURL,
+		keyFingerprint: fingerprint(key),
+		callbackURL:    ps.callbackURL(account.AccountSpec()),
+		pollInterval:   ps.pollInterval(account.AccountSpec()),
+	}, nil
+}
+
+// baseURL is where the account's jobs live.
+func (ps *providers) baseURL(account v1alpha1.Account) (string, error) {
+	spec := account.AccountSpec()
+	if spec.Region != nil {
+		return fmt.Sprintf(regionURL, *spec.Region), nil
+	}
+	baseURL := strings.TrimRight(valueOf(spec.BaseURL), "/")
+	allowed := account.AccountKind() == v1alpha1.ClusterAccount || slices.ContainsFunc(ps.options.AllowedBaseURLs, func(u string) bool {
+		return strings.TrimRight(u, "/") == baseURL
+	})
+	if !allowed {
+		return "", accountErrorf(v1alpha1.ReasonBaseURLNotAllowed,
+			"SpeechmaticsAccount %s/%s may not use the address %s: set spec.region, or ask the administrator to add the address to the manager's flag --allowed-base-urls or to make a ClusterSpeechmaticsAccount",
+			account.GetNamespace(), account.GetName(), baseURL)
+	}
+	return baseURL, nil
+}
+
+func (ps *providers) callbackURL(spec *v1alpha1.SpeechmaticsAccountSpec) string {
+	if spec.CallbackURL != nil {
+		return *spec.CallbackURL
+	}
+	return ps.options.CallbackURL
+}
+
+func (ps *providers) pollInterval(spec *v1alpha1.SpeechmaticsAccountSpec) time.Duration {
+	if spec.PollInterval != nil {
+		return spec.PollInterval.Duration
+	}
+	return ps.options.PollInterval
+}
+
+// httpClient makes the HTTP client of one account. It has no timeout of its own, because transcripts and uploads may take
+// long; every call has a context.
+func (ps *providers) httpClient(caBundle []byte) (*http.Client, error) {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if !ps.options.AllowPrivateAddresses {
+		dialer.Control = refusePrivateAddresses
+	}
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 60 * time.Second,
+	}
+	if len(caBundle) > 0 {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(caBundle) {
+			return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.caBundle holds no certificate in PEM form")
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+// errPrivateAddress is the error of a connection to an address inside the cluster or the network around it.
+var errPrivateAddress = errors.New("the address is loopback, private or link-local, which only the manager's flag --allow-private-addresses permits")
+
+// sharedAddressSpace is the range of carriers' address translation (RFC 6598), which netip does not count as private.
+var sharedAddressSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+// refusePrivateAddresses is a net.Dialer's Control: it sees the address that is really dialled, after DNS, so that a name that
+// changes between a check and the connection gains nothing.
+func refusePrivateAddresses(_, address string, _ syscall.RawConn) error {
+	addrPort, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("cannot check the address: %w", err)
+	}
+	ip := addrPort.Addr().Unmap()
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || sharedAddressSpace.Contains(ip) {
+		return errPrivateAddress
+	}
+	return nil
+}
+
+// fingerprint identifies a key without revealing it: the first half of its SHA-256. Keys are random and long, so that it cannot be
+// found by trying.
+func fingerprint(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:16])
+}

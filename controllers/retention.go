@@ -1,0 +1,92 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+)
+
+// reconcileFinished does what is left to do for a job that has finished: nothing at the provider, ever again, but for the
+// deletion that the policy AfterStored asks for.
+func (r *JobReconciler) reconcileFinished(ctx context.Context, s *scope) (reconcile.Result, error) {
+	r.providers.release(s.job.UID)
+	r.polls.forget(s.job.UID)
+	after, err := r.deleteAfterStored(ctx, s)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if err := r.acknowledgeGeneration(ctx, s); err != nil {
+		return reconcile.Result{}, err
+	}
+	expiry, err := r.deleteExpired(ctx, s)
+	return reconcile.Result{RequeueAfter: soonest(after, expiry)}, err
+}
+
+// deleteAfterStored deletes the remote job of a complete one, if the policy says so. The transcripts are durable by then.
+func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.Duration, error) {
+	gone := s.job.Status.RemoteJob != nil && valueOf(s.job.Status.RemoteJob.State) == v1alpha1.RemoteDeleted
+	if s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionAfterStored || !isComplete(s.job) || gone {
+		return 0, nil
+	}
+	p, err := r.providerOf(ctx, s)
+	if err == nil {
+		err = r.deleteRemote(ctx, p, s.remoteID(), false)
+	}
+	if err != nil {
+		r.log(ctx).Info("Cannot delete the remote job of a complete one yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
+		return r.options.SecretInterval, nil
+	}
+	r.event(s.job, eventNormal, "RemoteJobDeleted", "Delete", fmt.Sprintf("job %s was deleted at Speechmatics; its transcripts are stored", s.remoteID()))
+	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)
+	return 0, r.writeStatus(ctx, s)
+}
+
+// acknowledgeGeneration notes that a change of the spec (a new TTL) was seen, so that tools do not wait for it.
+func (r *JobReconciler) acknowledgeGeneration(ctx context.Context, s *scope) error {
+	if valueOf(s.status.ObservedGeneration) == s.job.Generation {
+		return nil
+	}
+	s.status.ObservedGeneration = ptr.To(s.job.Generation)
+	for i := range s.status.Conditions {
+		s.status.Conditions[i].ObservedGeneration = s.job.Generation
+	}
+	return r.writeStatus(ctx, s)
+}
+
+// deleteExpired deletes a job whose time to live is over, or says when it will be.
+func (r *JobReconciler) deleteExpired(ctx context.Context, s *scope) (time.Duration, error) {
+	ttl := s.job.Spec.TTLSecondsAfterFinished
+	if ttl == nil {
+		return 0, nil
+	}
+	if left := s.job.Status.CompletionTime.Add(time.Duration(*ttl) * time.Second).Sub(s.now()); left > 0 {
+		return left, nil
+	}
+	// The preconditions let a namesake live, and a job whose TTL was just raised.
+	err := r.client.Delete(ctx, s.job, client.Preconditions{UID: &s.job.UID, ResourceVersion: &s.job.ResourceVersion})
+	if apierrors.IsNotFound(err) {
+		return 0, nil
+	}
+	if err == nil {
+		r.log(ctx).Info("Deleted a finished job after its time to live")
+	}
+	return 0, err
+}
+
+// soonest is the shorter one of two waits, of which zero means none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,71 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+)
+
+// SetupWithManager adds the reconcilers of jobs and accounts to a manager. Registry receives their metrics; nil means
+// controller-runtime's.
+func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notification.KeySource, options Options, registry prometheus.Registerer) error {
+	options = options.withDefaults()
+	if err := options.validate(); err != nil {
+		return fmt.Errorf("cannot set up the controllers: %w", err)
+	}
+	if registry == nil {
+		registry = crmetrics.Registry
+	}
+	counted, err := newMetrics(registry)
+	if err != nil {
+		return fmt.Errorf("cannot register metrics: %w", err)
+	}
+	shared := newProviders(mgr.GetAPIReader(), options)
+	shared.active = func(ctx context.Context, account v1alpha1.Account) ([]types.UID, error) {
+		return activeJobs(ctx, mgr.GetClient(), account)
+	}
+	jobs := &JobReconciler{
+		client:    mgr.GetClient(),
+		live:      mgr.GetAPIReader(),
+		recorder:  mgr.GetEventRecorder("transcriptionjob-controller"),
+		providers: shared,
+		receiver:  receiver,
+		keys:      keys,
+		metrics:   counted,
+		options:   options,
+		polls:     newPolls(),
+		written:   newWrittenVersions(),
+	}
+	if err := jobs.setupWithManager(mgr); err != nil {
+		return fmt.Errorf("cannot set up the controller of TranscriptionJobs: %w", err)
+	}
+	for kind, newObject := range map[v1alpha1.AccountKind]func() v1alpha1.Account{
+		v1alpha1.NamespacedAccount: func() v1alpha1.Account { return &v1alpha1.SpeechmaticsAccount{} },
+		v1alpha1.ClusterAccount:    func() v1alpha1.Account { return &v1alpha1.ClusterSpeechmaticsAccount{} },
+	} {
+		accounts := &AccountReconciler{
+			client:    mgr.GetClient(),
+			recorder:  mgr.GetEventRecorder("account-controller"),
+			providers: shared,
+			metrics:   counted,
+			options:   options,
+			kind:      kind,
+			newObject: newObject,
+		}
+		if err := accounts.setupWithManager(mgr); err != nil {
+			return fmt.Errorf("cannot set up the controller of %s objects: %w", kind, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/transcription-operator/transcription-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+)
+
+// maxMessageLength is what the API server accepts in a condition's message.
+const maxMessageLength = 32 << 10
+
+// deriveConditions turns a verdict into the conditions of a job. It is the only place that does, and looks at nothing but its
+// arguments. All conditions are always there; a False one carries the reason of Ready, which says what the job is doing.
+func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) []metav1.Condition {
+	states := []struct {
+		kind string
+		is   bool
+	}{
+		{v1alpha1.ConditionReady, v.ending == completed},
+		{v1alpha1.ConditionComplete, v.ending == completed},
+		{v1alpha1.ConditionFailed, v.ending == failed},
+		{v1alpha1.ConditionFinished, v.ending != unfinished},
+		{v1alpha1.ConditionSuspended, v.reason == v1alpha1.ReasonSuspended},
+		{v1alpha1.ConditionStalled, v.stalled},
+	}
+	conditions := make([]metav1.Condition, len(job.Status.Conditions), max(len(states), len(job.Status.Conditions)))
+	copy(conditions, job.Status.Conditions)
+	for _, state := range states {
+		condition := metav1.Condition{
+			Type:               state.kind,
+			Status:             metav1.ConditionFalse,
+			ObservedGeneration: job.Generation,
+			LastTransitionTime: metav1.NewTime(now),
+			Reason:             v.reason,
+			Message:            clip(v.message, maxMessageLength),
+		}
+		if state.is {
+			condition.Status = metav1.ConditionTrue
+		} else if state.kind != v1alpha1.ConditionReady {
+			condition.Message = ""
+		}
+		meta.SetStatusCondition(&conditions, condition)
+	}
+	return conditions
+}
+
+func readyCondition(conditions []metav1.Condition) *metav1.Condition {
+	return meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+}
+
+// applyStatus writes what a pass came to, if it changes anything, and tells people about it by an event.
+func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) error {
+	before := readyCondition(s.job.Status.Conditions)
+	s.status.Conditions = deriveConditions(s.job, v, s.now())
+	s.status.ObservedGeneration = ptr.To(s.job.Generation)
+	if v.ending != unfinished && s.status.CompletionTime == nil {
+		s.status.CompletionTime = ptr.To(metav1.NewTime(s.now()))
+	}
+	if s.status.FailedAttempts == nil {
+		s.status.FailedAttempts = ptr.To(int32(0))
+	}
+	if err := r.writeStatus(ctx, s); err != nil {
+		return err
+	}
+	r.announce(ctx, s, v, before)
+	return nil
+}
+
+// announce tells of a job that came to another point, once.
+func (r *JobReconciler) announce(ctx context.Context, s *scope, v verdict, before *metav1.Condition) {
+	if before != nil && before.Reason == v.reason && (before.Status == metav1.ConditionTrue) == (v.ending == completed) {
+		return
+	}
+	r.log(ctx).Info("Now "+v.reason, "reason", v.reason, "message", v.message, "attempt", s.attempt(), "remoteJob", s.remoteID())
+	r.metrics.observeEnding(s, v)
+	switch v.reason {
+	case v1alpha1.ReasonSubmitting, v1alpha1.ReasonRunning, v1alpha1.ReasonCollecting:
+		// The event of the submission says as much; the transcript says the rest.
+	case v1alpha1.ReasonWaiting, v1alpha1.ReasonSuspended, v1alpha1.ReasonComplete:
+		r.event(s.job, eventNormal, v.reason, "Reconcile", v.message)
+	default:
+		r.event(s.job, eventWarning, v.reason, "Reconcile", v.message)
+	}
+}
+
+// writeStatus applies the controller's part of the status. It carries the resourceVersion of the object that it was computed
+// from: computed from a stale one, it would erase what it does not name.
+func (r *JobReconciler) writeStatus(ctx context.Context, s *scope) error {
+	if equality.Semantic.DeepEqual(s.job.Status, s.status) {
+		return nil
+	}
+	apply := applyv1alpha1.TranscriptionJob(s.job.Name, s.job.Namespace).
+		WithResourceVersion(s.job.ResourceVersion).
+		WithStatus(controllerStatus(&s.status))
+	if err := r.client.Status().Apply(ctx, apply, client.FieldOwner(v1alpha1.FieldManagerController), client.ForceOwnership); err != nil {
+		return err
+	}
+	s.applied(apply, nil)
+	s.job.Status = *s.status.DeepCopy()
+	r.written.note(s.job)
+	return nil
+}
+
+// applied takes over the resourceVersion that the API server returned in an apply configuration, which holds the server's
+// whole object after the call and is never used again, and makes the same change to both copies of the status.
+func (s *scope) applied(returned *applyv1alpha1.TranscriptionJobApplyConfiguration, change func(*v1alpha1.TranscriptionJobStatus)) {
+	s.job = s.job.DeepCopy()
+	s.job.ResourceVersion = valueOf(returned.ResourceVersion)
+	if change != nil {
+		change(&s.job.Status)
+		change(&s.status)
+	}
+}
+
+// controllerStatus is the complete set of the fields that the controller owns. A field that is left out is removed.
+func controllerStatus(status *v1alpha1.TranscriptionJobStatus) *applyv1alpha1.TranscriptionJobStatusApplyConfiguration {
+	apply := applyv1alpha1.TranscriptionJobStatus().WithConditions(conditionApplies(status.Conditions)...)
+	apply.ObservedGeneration = status.ObservedGeneration
+	apply.FailedAttempts = status.FailedAttempts
+	apply.LastFailureTime = status.LastFailureTime
+	apply.StartTime = status.StartTime
+	apply.CompletionTime = status.CompletionTime
+	if ref := status.AccountRef; ref != nil {
+		apply.WithAccountRef(applyv1alpha1.ResolvedAccountReference().WithKind(ref.Kind).WithName(ref.Name).WithUID(ref.UID))
+	}
+	if remote := remoteApply(status.RemoteJob); remote != nil {
+		apply.WithRemoteJob(remote)
+	}
+	return apply
+}
+
+// remoteApply is the controller's part of status.remoteJob; its ID and base URL belong to the record of the submission.
+func remoteApply(remote *v1alpha1.RemoteJob) *applyv1alpha1.RemoteJobApplyConfiguration {
+	if remote == nil || (remote.State == nil && remote.CreatedAt == nil && remote.AudioDuration == nil && remote.Language == nil && remote.Errors == nil) {
+		return nil
+	}
+	apply := applyv1alpha1.RemoteJob()
+	apply.State = remote.State
+	apply.CreatedAt = remote.CreatedAt
+	apply.AudioDuration = remote.AudioDuration
+	apply.Language = remote.Language
+	for _, e := range remote.Errors {
+		remoteError := applyv1alpha1.RemoteError().WithMessage(e.Message)
+		remoteError.Time = e.Time
+		apply.WithErrors(remoteError)
+	}
+	return apply
+}
+
+func conditionApplies(conditions []metav1.Condition) []*acmetav1.ConditionApplyConfiguration {
+	applies := make([]*acmetav1.ConditionApplyConfiguration, 0, len(conditions))
+	for _, c := range conditions {
+		applies = append(applies, acmetav1.Condition().
+			WithType(c.Type).
+			WithStatus(c.Status).
+			WithObservedGeneration(c.ObservedGeneration).
+			WithLastTransitionTime(c.LastTransitionTime).
+			WithReason(c.Reason).
+			WithMessage(c.Message))
+	}
+	return applies
+}

@@ -1,0 +1,209 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+)
+
+// staleDelay is how soon a pass is repeated that met an object older than the reconciler's own last write.
+const staleDelay = 20 * time.Millisecond
+
+// JobReconciler takes TranscriptionJobs from the manifest to the stored transcript.
+type JobReconciler struct {
+	// client reads from the cache and writes.
+	client client.Client
+	// live reads from the API server: single objects, by name.
+	live      client.Reader
+	recorder  events.EventRecorder
+	providers *providers
+	receiver  *ReceiverClient
+	keys      notification.KeySource
+	metrics   *metrics
+	options   Options
+	polls     *polls
+	written   *writtenVersions
+}
+
+// Reconcile does the next step of one job: see the package's documentation for the steps.
+func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	job := &v1alpha1.TranscriptionJob{}
+	if err := r.client.Get(ctx, req.NamespacedName, job); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(r.written.forget(req.NamespacedName))
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, err
+	}
+	if r.written.newerThan(job) {
+		return reconcile.Result{RequeueAfter: staleDelay}, nil
+	}
+	ctx = logf.IntoContext(ctx, r.log(ctx).WithValues("uid", job.UID))
+	result, err := r.pass(ctx, newScope(job, r.options))
+	if apierrors.IsConflict(err) {
+		// Somebody else wrote the object meanwhile, and the cache will have it in a moment. Nothing was lost.
+		return reconcile.Result{RequeueAfter: jitter(2 * staleDelay)}, nil
+	}
+	return result, err
+}
+
+// forget drops what is kept in memory about a job.
+func (r *JobReconciler) forget(uid types.UID) {
+	r.polls.forget(uid)
+	r.providers.release(uid)
+}
+
+// pass does one step with an object that is as new as can be known.
+func (r *JobReconciler) pass(ctx context.Context, s *scope) (reconcile.Result, error) {
+	switch {
+	case s.job.DeletionTimestamp != nil:
+		return r.reconcileDeletion(ctx, s)
+	case isFinished(s.job):
+		return r.reconcileFinished(ctx, s)
+	}
+	v, err := s.judge(r.advance(ctx, s))
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if err := r.applyStatus(ctx, s, v); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: v.after}, nil
+}
+
+// advance decides by the recorded facts which step is due, and does it.
+func (r *JobReconciler) advance(ctx context.Context, s *scope) (verdict, error) {
+	if err := s.foreignClaim(); err != nil {
+		return verdict{}, err
+	}
+	switch {
+	case s.recorded():
+		return r.follow(ctx, s)
+	case s.announcedID() != "":
+		return r.recordAnnounced(ctx, s)
+	case s.submissionUnknown():
+		return r.look(ctx, s)
+	case s.claimLost():
+		return r.restoreClaim(ctx, s)
+	default:
+		return r.submit(ctx, s)
+	}
+}
+
+// recordAnnounced records an ID that came by a notification before the submission's answer did, or that is mirrored in the
+// claim of a job whose status was wiped.
+func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict, error) {
+	id := s.announcedID()
+	baseURL := ""
+	if s.claimed() {
+		baseURL = s.claim.BaseURL
+	} else {
+		p, err := r.providerOf(ctx, s)
+		if err != nil {
+			return verdict{}, err
+		}
+		baseURL = p.baseURL
+	}
+	if err := r.record(ctx, s, id, baseURL); err != nil {
+		return verdict{}, err
+	}
+	r.metrics.adopted.Inc()
+	r.log(ctx).Info("Recorded a remote job that was announced before its submission was answered", "attempt", s.attempt(), "remoteJob", id)
+	return r.follow(ctx, s)
+}
+
+// log is the logger of a pass; controller-runtime has put namespace and name into it.
+func (r *JobReconciler) log(ctx context.Context) logr.Logger { return logf.FromContext(ctx) }
+
+// Types of events.
+const (
+	eventNormal  = "Normal"
+	eventWarning = "Warning"
+)
+
+// maxEventNote is what the API server accepts as an event's note.
+const maxEventNote = 1024
+
+// event tells people about something that happened to a job.
+func (r *JobReconciler) event(job *v1alpha1.TranscriptionJob, kind, reason, action, note string) {
+	r.recorder.Eventf(job, nil, kind, reason, action, "%s", clip(note, maxEventNote))
+}
+
+// refused has the key of an account tried at once, because the provider refused it.
+func (r *JobReconciler) refused(p *provider) { r.providers.suspect(p.account, p.namespace) }
+
+func (r *JobReconciler) setupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("transcriptionjob").
+		For(&v1alpha1.TranscriptionJob{}).
+		Watches(&v1alpha1.SpeechmaticsAccount{}, handler.EnqueueRequestsFromMapFunc(r.jobsOfAccount), builder.WithPredicates(accountChanged)).
+		Watches(&v1alpha1.ClusterSpeechmaticsAccount{}, handler.EnqueueRequestsFromMapFunc(r.jobsOfAccount), builder.WithPredicates(accountChanged)).
+		WatchesRawSource(r.providers.jobs).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.options.MaxConcurrentReconciles}).
+		Complete(r)
+}
+
+// accountChanged lets through the changes of an account that jobs may wait for, and not those of its counts.
+var accountChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(v1alpha1.Account)
+		after, ok2 := e.ObjectNew.(v1alpha1.Account)
+		if !ok || !ok2 {
+			return false
+		}
+		was, is := readyCondition(before.AccountStatus().Conditions), readyCondition(after.AccountStatus().Conditions)
+		return before.GetGeneration() != after.GetGeneration() || !equality.Semantic.DeepEqual(was, is)
+	},
+}
+
+// jobsOfAccount are the unfinished jobs that use an account or would like to.
+func (r *JobReconciler) jobsOfAccount(ctx context.Context, object client.Object) []reconcile.Request {
+	account, ok := object.(v1alpha1.Account)
+	if !ok {
+		return nil
+	}
+	jobs := &v1alpha1.TranscriptionJobList{}
+	if err := r.client.List(ctx, jobs, client.InNamespace(account.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		r.log(ctx).Error(err, "Cannot list the jobs of an account", "account", account.GetName())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		if (job.DeletionTimestamp != nil || !isFinished(job)) && mayUse(job, account) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(job)})
+		}
+	}
+	return requests
+}
+
+// mayUse reports whether a job uses an account, names it, or names none and could get it as the default.
+func mayUse(job *v1alpha1.TranscriptionJob, account v1alpha1.Account) bool {
+	if ref := job.Status.AccountRef; ref != nil {
+		return ref.Kind == account.AccountKind() && ref.Name == account.GetName()
+	}
+	if ref := job.Spec.AccountRef; ref != nil {
+		return ref.Kind == account.AccountKind() && ref.Name == account.GetName()
+	}
+	return account.GetName() == v1alpha1.DefaultAccountName
+}
