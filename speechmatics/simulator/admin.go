@@ -5,8 +5,7 @@ package simulator
 
 import (
 	"crypto/subtle"
-	"encoding/json"
-	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -52,11 +51,9 @@ func (s *Server) isAdmin(r *http.Request) bool {
 
 // decodeStrict reads a JSON body and accepts known fields only: a misspelt fault would do nothing.
 func decodeStrict(w http.ResponseWriter, r *http.Request, into any) bool {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBytes))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil && d.More() {
-		err = errors.New("data after the value")
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdminBytes))
+	if err == nil {
+		err = unmarshalStrict(body, into)
 	}
 	if err != nil {
 		writeError(w, http.StatusBadRequest, "Bad Request", err.Error())
