@@ -1,0 +1,371 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+)
+
+const (
+	// temporaryPrefix and temporarySuffix enclose the names of files that are not complete.
+	temporaryPrefix = ".incoming-"
+	temporarySuffix = ".tmp"
+
+	// probePrefix is what the names of files begin with that only try whether the volume can be written.
+	probePrefix = ".probe-"
+
+	// staleAfter is how long a temporary file must not have changed before it counts as left over from a crash. A file that
+	// is being received changes all the time, and is committed soon after; an hour also bears another replica's clock.
+	staleAfter = time.Hour
+
+	// directoryMode and fileMode let the group read, so that other pods with the volume's fsGroup can.
+	directoryMode = 0o750
+	fileMode      = 0o640
+	// temporaryMode is the mode of a file that is not complete: nobody else is to read it.
+	temporaryMode = 0o600
+)
+
+// directoryPattern is the pattern of spec.transcripts.persistentVolumeClaim.directory. No element begins with a dot, so no path
+// climbs out of the namespace's folder.
+var directoryPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
+
+// Volume is a mounted PersistentVolumeClaim.
+type Volume struct {
+	// Claim is its name.
+	Claim string
+	// Path is the folder that it is mounted at.
+	Path string
+}
+
+// Volumes keeps transcripts as files on volumes: <namespace>/[<directory>/]<name>/<uid>-<attempt>/transcript.{txt,srt,json}.
+// Paths cannot leave the volume, whatever symbolic links are on it.
+type Volumes struct {
+	roots map[string]*os.Root
+	clock clock.PassiveClock
+
+	// create makes a new file; tests replace it to have a disk that is full.
+	create func(root *os.Root, name string) (file, error)
+}
+
+var _ Store = (*Volumes)(nil)
+
+// file is what is needed of a file that is written.
+type file interface {
+	io.WriteCloser
+	Chmod(mode fs.FileMode) error
+	Sync() error
+}
+
+// OpenVolumes opens the folders that the volumes are mounted at. Close closes them again.
+func OpenVolumes(volumes []Volume, clk clock.PassiveClock) (*Volumes, error) {
+	v := &Volumes{roots: map[string]*os.Root{}, clock: clk, create: createFile}
+	for _, volume := range volumes {
+		if v.roots[volume.Claim] != nil {
+			return nil, errors.Join(fmt.Errorf("the volume %s is given twice", volume.Claim), v.Close())
+		}
+		root, err := os.OpenRoot(volume.Path)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot open the folder that the volume %s is mounted at: %w", volume.Claim, err), v.Close())
+		}
+		v.roots[volume.Claim] = root
+	}
+	return v, nil
+}
+
+// Close closes the folders. Batches that are not ended fail.
+func (v *Volumes) Close() error {
+	var all []error
+	for _, root := range v.roots {
+		all = append(all, root.Close())
+	}
+	return errors.Join(all...)
+}
+
+// Claims are the names of the claims, sorted.
+func (v *Volumes) Claims() []string {
+	claims := make([]string, 0, len(v.roots))
+	for claim := range v.roots {
+		claims = append(claims, claim)
+	}
+	slices.Sort(claims)
+	return claims
+}
+
+// Probe says whether a file can be written durably on the claim.
+func (v *Volumes) Probe(claim string) error {
+	root, err := v.root(claim)
+	if err != nil {
+		return err
+	}
+	name := probePrefix + randomName() + temporarySuffix
+	if err := v.writeAndRemove(root, name); err != nil {
+		return unavailable(claim, err)
+	}
+	return nil
+}
+
+func (v *Volumes) writeAndRemove(root *os.Root, name string) error {
+	f, err := v.create(root, name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte("transcription-operator tries whether it can write here\n"))
+	return errors.Join(err, f.Sync(), f.Close(), root.Remove(name))
+}
+
+// Check implements Store: the claim must be mounted and writable.
+func (v *Volumes) Check(_ context.Context, job Job) error {
+	if _, err := jobDirectory(job); err != nil {
+		return err
+	}
+	return v.Probe(job.Transcripts.PersistentVolumeClaim.ClaimName)
+}
+
+// Begin implements Store.
+func (v *Volumes) Begin(_ context.Context, job Job) (Batch, error) {
+	claim := job.Transcripts.PersistentVolumeClaim.ClaimName
+	root, err := v.root(claim)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := jobDirectory(job)
+	if err != nil {
+		return nil, err
+	}
+	return &volumeBatch{store: v, root: root, claim: claim, dir: dir, job: job}, nil
+}
+
+func (v *Volumes) root(claim string) (*os.Root, error) {
+	root := v.roots[claim]
+	if root == nil {
+		return nil, &NotMountedError{Claim: claim}
+	}
+	return root, nil
+}
+
+// jobDirectory is the folder of a job's transcripts from the root of the volume, with slashes. All of its elements were
+// validated before, the directory by the API server; they are validated again, since a mistake would let one tenant write
+// into another's folder.
+func jobDirectory(job Job) (string, error) {
+	elements := []string{job.Namespace}
+	if directory := job.Transcripts.PersistentVolumeClaim.Directory; directory != nil {
+		if !directoryPattern.MatchString(*directory) {
+			return "", fmt.Errorf("spec.transcripts.persistentVolumeClaim.directory of %s is not a path without dots at its elements' beginnings", job)
+		}
+		elements = append(elements, *directory)
+	}
+	elements = append(elements, job.Name, fmt.Sprintf("%s-%d", job.UID, job.Attempt))
+	dir := strings.Join(elements, "/")
+	if path.Clean(dir) != dir || !fs.ValidPath(dir) {
+		return "", fmt.Errorf("the path of the transcripts of %s is not a plain one", job)
+	}
+	return dir, nil
+}
+
+type volumeBatch struct {
+	store  *Volumes
+	root   *os.Root
+	claim  string
+	dir    string
+	job    Job
+	staged []stagedFile
+}
+
+// stagedFile is a complete temporary file.
+type stagedFile struct {
+	format    v1alpha1.TranscriptFormat
+	temporary string
+	bytes     int64
+	sha256    string
+}
+
+// Stage implements Batch. It streams to a temporary file beside the final one; memory does not grow with the size.
+func (b *volumeBatch) Stage(_ context.Context, format v1alpha1.TranscriptFormat, r io.Reader) error {
+	if err := b.root.MkdirAll(b.dir, directoryMode); err != nil {
+		return unavailable(b.claim, err)
+	}
+	name := path.Join(b.dir, temporaryPrefix+fileName(format)+"-"+randomName()+temporarySuffix)
+	f, err := b.store.create(b.root, name)
+	if err != nil {
+		return unavailable(b.claim, err)
+	}
+	b.staged = append(b.staged, stagedFile{format: format, temporary: name})
+	staged := &b.staged[len(b.staged)-1]
+
+	source := &sourceReader{r: r}
+	content := &meter{hash: sha256.New()}
+	_, err = io.Copy(io.MultiWriter(f, content), source)
+	if source.err != nil {
+		return errors.Join(source.err, f.Close())
+	}
+	// Synced once it is renamed would be too late: a crash could leave an empty file of the final name.
+	if err := errors.Join(err, f.Chmod(fileMode), f.Sync(), f.Close()); err != nil {
+		return unavailable(b.claim, err)
+	}
+	staged.bytes, staged.sha256 = content.n, content.sum()
+	return nil
+}
+
+// Commit implements Batch.
+func (b *volumeBatch) Commit(context.Context) ([]v1alpha1.StoredTranscript, error) {
+	if len(b.staged) == 0 {
+		return nil, nil
+	}
+	all := make([]v1alpha1.StoredTranscript, 0, len(b.staged))
+	for _, staged := range b.staged {
+		stored, err := b.place(staged)
+		if err != nil {
+			return nil, unavailable(b.claim, err)
+		}
+		all = append(all, *stored)
+	}
+	if err := syncPath(b.root, b.dir); err != nil {
+		return nil, unavailable(b.claim, err)
+	}
+	b.removeStale()
+	return all, nil
+}
+
+// place gives a staged file its final name, unless a transcript of that name is there.
+func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, error) {
+	final := path.Join(b.dir, fileName(staged.format))
+	size, sum, err := b.existing(final)
+	switch {
+	case err == nil:
+		return b.describe(staged.format, final, size, sum), nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if err := b.root.Rename(staged.temporary, final); err != nil {
+		return nil, err
+	}
+	return b.describe(staged.format, final, staged.bytes, staged.sha256), nil
+}
+
+// existing reads a transcript that is there. It is a whole one, since it got its name only when it was.
+func (b *volumeBatch) existing(name string) (size int64, sum string, err error) {
+	info, err := b.root.Stat(name)
+	if err != nil {
+		return 0, "", err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, "", fmt.Errorf("%s is there and is not a file; remove it", name)
+	}
+	f, err := b.root.Open(name)
+	if err != nil {
+		return 0, "", err
+	}
+	content := &meter{hash: sha256.New()}
+	_, err = io.Copy(content, f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return 0, "", err
+	}
+	return content.n, content.sum(), nil
+}
+
+func (b *volumeBatch) describe(format v1alpha1.TranscriptFormat, name string, size int64, sum string) *v1alpha1.StoredTranscript {
+	return &v1alpha1.StoredTranscript{
+		Format:                format,
+		Attempt:               b.job.Attempt,
+		JobID:                 b.job.ID,
+		PersistentVolumeClaim: &v1alpha1.TranscriptFileReference{ClaimName: b.claim, Path: name},
+		Encoding:              v1alpha1.EncodingIdentity,
+		Parts:                 1,
+		Bytes:                 &size,
+		SHA256:                sum,
+	}
+}
+
+// Discard implements Batch.
+func (b *volumeBatch) Discard() {
+	for _, staged := range b.staged {
+		// A file that was renamed is no longer there, and one that cannot be removed is left to removeStale.
+		_ = b.root.Remove(staged.temporary)
+	}
+	b.staged = nil
+}
+
+// removeStale removes what a crash has left in the folder. It is a courtesy: if it fails, the transcripts are there all the same.
+func (b *volumeBatch) removeStale() {
+	entries, err := fs.ReadDir(b.root.FS(), b.dir)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), temporaryPrefix) || !strings.HasSuffix(entry.Name(), temporarySuffix) {
+			continue
+		}
+		info, err := entry.Info()
+		if err == nil && b.store.clock.Since(info.ModTime()) > staleAfter {
+			_ = b.root.Remove(path.Join(b.dir, entry.Name()))
+		}
+	}
+}
+
+// syncPath makes the entries of a folder durable, and those of all folders above it: another request may have made one of
+// them a moment ago and not have synced it yet.
+func syncPath(root *os.Root, dir string) error {
+	for ; ; dir = path.Dir(dir) {
+		if err := syncDirectory(root, dir); err != nil {
+			return err
+		}
+		if dir == "." {
+			return nil
+		}
+	}
+}
+
+func syncDirectory(root *os.Root, dir string) error {
+	f, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func createFile(root *os.Root, name string) (file, error) {
+	return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, temporaryMode)
+}
+
+func randomName() string {
+	var random [8]byte
+	// crypto/rand.Read never returns an error.
+	_, _ = rand.Read(random[:])
+	return hex.EncodeToString(random[:])
+}
+
+func unavailable(claim string, err error) error {
+	return &UnavailableError{Store: "the PersistentVolumeClaim " + claim, Err: err}
+}
+
+// sourceReader remembers an error of what is read, to tell it from one of what is written.
+type sourceReader struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
