@@ -76,6 +76,33 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
+func TestParsePath(t *testing.T) {
+	target := testTarget()
+	for name, tt := range map[string]struct {
+		parse func(string) (Target, error)
+		good  string
+	}{
+		"notification": {ParsePath, target.Path()},
+		"store":        {ParseStorePath, target.StorePath()},
+	} {
+		if got, err := tt.parse(tt.good); err != nil || got != target {
+			t.Errorf("%s: %q is read as %+v, %v", name, tt.good, got, err)
+		}
+		for _, bad := range []string{
+			"", "/", "/v1", notificationsRoot, storesRoot + "/", tt.good + "/", "/" + tt.good, tt.good[1:], tt.good + "/x", tt.good + "?a",
+			strings.Replace(tt.good, "/media/", "//", 1), strings.Replace(tt.good, "/media/", "/./media/", 1), "/x" + tt.good,
+			strings.Replace(tt.good, "v1", "v2", 1), strings.Replace(tt.good, "media", "%6dedia", 1),
+		} {
+			if got, err := tt.parse(bad); err == nil {
+				t.Errorf("%s: %q is read as %+v", name, bad, got)
+			}
+		}
+	}
+	if _, err := ParsePath(target.StorePath()); err == nil {
+		t.Error("a question about a store is taken for a notification")
+	}
+}
+
 // A target has one spelling: what is parsed is written again as it was read.
 func FuzzParseTarget(f *testing.F) {
 	f.Add("media", "standup", testUID, "2")

@@ -22,13 +22,8 @@ const (
 	notificationsRoot = "/v1/notifications"
 	storesRoot        = "/v1/stores"
 
-	// routePattern is what follows the root in every path, in the syntax of http.ServeMux.
-	routePattern = "/{namespace}/{name}/{uid}/{attempt}"
-
-	// NotificationsPattern and StoresPattern are the paths in the syntax of http.ServeMux; their wildcards are the
-	// arguments of ParseTarget.
-	NotificationsPattern = notificationsRoot + routePattern
-	StoresPattern        = storesRoot + routePattern
+	// targetSegments is how many segments follow the root in a path.
+	targetSegments = 4
 
 	// ParameterID and ParameterStatus are the query parameters that Speechmatics appends to the address of a
 	// notification: the job's ID and the outcome.
@@ -74,6 +69,22 @@ func ParseTarget(namespace, name, uid, attempt string) (Target, error) {
 		return Target{}, err
 	}
 	return Target{Namespace: namespace, Name: name, UID: parsedUID, Attempt: parsedAttempt}, nil
+}
+
+// ParsePath reads the target from the path of a notification. There is one spelling of it; any other path is an error, so that
+// what the token covers and what is done are the same.
+func ParsePath(path string) (Target, error) { return parseSegments(path, notificationsRoot) }
+
+// ParseStorePath reads the target from the path of a question about a store, as strictly as ParsePath.
+func ParseStorePath(path string) (Target, error) { return parseSegments(path, storesRoot) }
+
+func parseSegments(path, root string) (Target, error) {
+	rest, ok := strings.CutPrefix(path, root+"/")
+	segments := strings.SplitN(rest, "/", targetSegments+1)
+	if !ok || len(segments) != targetSegments {
+		return Target{}, errors.New("the path is not one of the receiver's")
+	}
+	return ParseTarget(segments[0], segments[1], segments[2], segments[3])
 }
 
 // Path is where notifications about the target are sent to, below the receiver's base URL.
