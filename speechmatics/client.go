@@ -159,13 +159,12 @@ func parseBaseURL(baseURL string) (string, error) {
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		MaxIdleConns:          100,
-		MaxIdleConnsPerHost:   16,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 15 * time.Second,
+		MaxIdleConns:        100,
+		MaxIdleConnsPerHost: 16,
 		// Shorter than what servers and load balancers grant (from a minute on): a submission sent on a connection
 		// that is being closed at the other end has an unknown outcome.
 		IdleConnTimeout: 30 * time.Second,
@@ -261,9 +260,9 @@ func jobIDProblem(id string) string {
 }
 
 func (c *Client) transportError(operation, jobID string, err error) *TransportError {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err // the operation says more than the URL that it adds
+	// The operation says more than the URL that http.Client adds. An error further down, of a fence for example, stays as it is.
+	if outer, ok := err.(*url.Error); ok { //nolint:errorlint // only the outermost one is http.Client's
+		err = outer.Err
 	}
 	return &TransportError{Operation: operation, JobID: jobID, Err: err, text: c.clean(err.Error(), maxErrorTextBytes)}
 }

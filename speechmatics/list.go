@@ -44,30 +44,29 @@ type ListOptions struct {
 // connection is held while the caller looks at a job. After an error the list ends; without one, and unless the caller or
 // CreatedAfter stopped it, it is complete as of its first request.
 //
-// The list ends when the provider has no job that was not listed already. This costs one more request than to stop at a page
-// that is not full, but a short page proves nothing: it is not documented whether deleted jobs, for example, are left out before or
-// after a page is cut. A job missed here may be one that is bought a second time.
+// The list ends when the provider has no job that was not listed already. That costs one more request than to stop at a page
+// that is not full, but a short page proves nothing: a backend may have a lower limit than the one it was asked for, and a job
+// missed here may be one that is bought a second time. Where absence matters set IncludeDeleted as well, because it is not
+// documented whether deleted jobs are left out before or after a page is cut.
 func (c *Client) ListJobs(ctx context.Context, opts ListOptions) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
 		pages, err := newPager(opts)
-		for more := err == nil; more; {
-			var page, fresh []*Job
-			page, err = c.listPage(ctx, pages.query())
-			if err != nil {
-				break
-			}
-			fresh, more, err = pages.advance(page)
-			for _, job := range fresh {
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for more := true; more; {
+			var jobs []*Job
+			jobs, more, err = c.nextPage(ctx, pages)
+			for _, job := range jobs {
 				if isOlder(job, opts.CreatedAfter) || !yield(job, nil) {
 					return
 				}
 			}
 			if err != nil {
-				break
+				yield(nil, err)
+				return
 			}
-		}
-		if err != nil {
-			yield(nil, err)
 		}
 	}
 }
@@ -77,23 +76,26 @@ func isOlder(job *Job, limit time.Time) bool {
 	return !job.CreatedAt.IsZero() && job.CreatedAt.Before(limit)
 }
 
-func (c *Client) listPage(ctx context.Context, query url.Values) ([]*Job, error) {
-	call := call{operation: opListJobs, method: http.MethodGet, segments: []string{"jobs"}, query: query}
+// nextPage returns the jobs of the next page that were not listed before, also together with an error, and whether there may be more.
+func (c *Client) nextPage(ctx context.Context, pages *pager) (jobs []*Job, more bool, err error) {
+	call := call{operation: opListJobs, method: http.MethodGet, segments: []string{"jobs"}, query: pages.query()}
 	resp, err := c.do(ctx, call)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer closeBody(resp)
 	source := &trackedReader{source: resp.Body, maxTotal: maxPageBytes, maxItem: maxJobBytes}
 	page, err := decodePage(source)
-	switch {
-	case source.broken != nil:
-		return nil, c.transportError(call.operation, "", source.broken)
-	case err != nil:
-		return nil, c.responseError(call.operation, "", resp, err)
-	default:
-		return page, nil
+	if source.broken != nil {
+		return nil, false, c.transportError(call.operation, "", source.broken)
 	}
+	if err == nil {
+		jobs, more, err = pages.advance(page)
+	}
+	if err != nil {
+		return jobs, false, c.responseError(call.operation, "", resp, err)
+	}
+	return jobs, more, nil
 }
 
 // pager knows where in the list the next page begins, and which of its jobs have been listed already.
@@ -148,7 +150,7 @@ func (p *pager) advance(page []*Job) (fresh []*Job, more bool, err error) {
 	}
 	oldest := oldestOf(fresh)
 	if oldest.IsZero() {
-		return fresh, false, errors.New("speechmatics: ListJobs: jobs without a creation time: the list cannot be continued")
+		return fresh, false, errors.New("jobs without a creation time, so that the list cannot be continued")
 	}
 	p.continueAt(oldest)
 	return fresh, true, nil
@@ -171,8 +173,8 @@ func (p *pager) widen(size int) (more bool, err error) {
 		return false, nil
 	}
 	if p.limit == maxPageSize {
-		return false, errors.New("speechmatics: ListJobs: a full page without a job that was not listed before: the backend " +
-			"does not page by creation time, and the list is not complete")
+		return false, errors.New("a full page without a job that was not listed before: the backend does not page by " +
+			"creation time, and the list is not complete")
 	}
 	p.limit = maxPageSize
 	return true, nil

@@ -17,38 +17,51 @@ var schemeSeparator = regexp.MustCompile(`:(?:\\?/){2}`)
 // and passwords are. The rest of the text is unchanged. A URL is whatever surrounds "://" without white space, quotation mark or angle
 // bracket, well-formed or not: of a URL that makes no sense, more is removed rather than less.
 func RedactURLs(text string) string {
-	var out strings.Builder
-	for {
-		separator := schemeSeparator.FindStringIndex(text)
-		if separator == nil {
-			out.WriteString(text)
-			return out.String()
-		}
-		out.WriteString(text[:separator[1]])
-		text = text[separator[1]:]
-		text = redactRest(&out, text)
+	if !schemeSeparator.MatchString(text) {
+		return text
 	}
+	var out strings.Builder
+	for text != "" {
+		// Word by word, since a URL is part of one: white space and the like end both.
+		end := indexAny(text, endOfURL)
+		redactWord(&out, text[:end])
+		text = text[end:]
+		gap := len(text) - len(strings.TrimLeft(text, endOfURL))
+		out.WriteString(text[:gap])
+		text = text[gap:]
+	}
+	return out.String()
 }
 
-// redactRest writes what may stay of a URL whose scheme has been written. It returns the text to go on with: what follows the URL, or
-// the inner URL if there is one in the path.
-func redactRest(out *strings.Builder, text string) string {
-	end := endOfURL(text)
-	rest := text[:end]
-	authority := rest[:indexAny(rest, `/\?#`)]
-	safe, whole := redactAuthority(authority)
-	out.WriteString(safe)
-	if !whole {
-		return text[end:]
+// endOfURL lists what cannot be part of a URL. What may be, an apostrophe or a bracket for example, does not end one, so that no
+// part of a secret is left behind.
+const endOfURL = " \t\r\n\v\f\"<>`"
+
+// redactWord writes what may stay of a word: all of it if it contains no URL, and nothing behind a query's or fragment's beginning if it
+// does. URLs in a URL's path are redacted, too.
+func redactWord(out *strings.Builder, word string) {
+	first := schemeSeparator.FindStringIndex(word)
+	if first == nil {
+		out.WriteString(word)
+		return
 	}
-	path := rest[len(authority):]
-	secret := indexAny(path, "?#")
-	if inner := schemeSeparator.FindStringIndex(path[:secret]); inner != nil {
-		out.WriteString(path[:inner[0]])
-		return text[len(authority)+inner[0]:]
+	out.WriteString(word[:first[0]])
+	urls := word[first[0]:]
+	urls = urls[:indexAny(urls, "?#")]
+	rest := urls
+	for _, separator := range schemeSeparator.FindAllStringIndex(urls, -1) {
+		begin := separator[1] - (len(urls) - len(rest))
+		out.WriteString(rest[:begin])
+		rest = rest[begin:]
+		authority := rest[:indexAny(rest, `/\`)]
+		safe, ok := redactAuthority(authority)
+		out.WriteString(safe)
+		if !ok {
+			return
+		}
+		rest = rest[len(authority):]
 	}
-	out.WriteString(path[:secret])
-	return text[end:]
+	out.WriteString(rest)
 }
 
 // redactAuthority removes user information. It reports false, and removes everything, for an authority that is not one: a password with
@@ -65,10 +78,6 @@ func redactAuthority(authority string) (safe string, whole bool) {
 	}
 	return host, true
 }
-
-// endOfURL returns where a URL at the beginning of text ends. Characters that may be part of one, an apostrophe for example, do not end it,
-// so that no part of a secret is left behind.
-func endOfURL(text string) int { return indexAny(text, " \t\r\n\v\f\"<>`") }
 
 // indexAny is strings.IndexAny, but returns the length where it returns -1.
 func indexAny(text, chars string) int {

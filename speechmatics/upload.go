@@ -41,9 +41,9 @@ type upload struct {
 	mediaErr error // what ended the media; io.EOF if there is none
 
 	mu        sync.Mutex
-	handedOut bool          // the tail was given to the transport; from then on nothing can be taken back
-	sealed    bool          // the tail must not be given any more
-	failure   error         // why the tail was not given
+	handedOut bool  // the tail was given to the transport; from then on nothing can be taken back
+	sealed    bool  // the tail must not be given any more
+	failure   error // why the tail was not given
 
 	released    chan struct{} // closed by Close
 	releaseOnce sync.Once
