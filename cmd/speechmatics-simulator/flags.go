@@ -105,7 +105,7 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.IntVar(&o.Limits.RunningJobs, "running-jobs", 0, "limit per project (0: 20000; negative: none)")
 	flags.StringArrayVar(&w.faults, "fault", nil, "something that goes wrong, see below; repeatable")
 	flags.StringArrayVar(&w.loseTitles, "lose-notifications-for-title", nil, "lose all notifications of jobs whose tracking.title matches; repeatable, * stands for any text")
-	flags.StringVar(&w.behaviour, "behaviour", "", "where the documentation is silent: name=value,… of deletedJob, expiredJob (not-found, gone, show), listExpired, "+
+	flags.StringVar(&w.behaviour, "behaviour", "", "where the documentation is silent: name=value,… of deletedJob, expiredJob (not-found, gone, show), dropDeletedConfig, listExpired, "+
 		"createdBeforeInclusive, defaultWait, edgeErrors (html, json), retryAfter, allowUnknownConfigKeys, keepEmptyArrays, rejectInvalidAudioAtSubmission, "+
 		"followFetchRedirects, noSideFileFetch, failureNotifications (omit, jobinfo-only), jobInfo (flat, nested), serveLogs")
 	flags.StringVar(&o.AdminToken, "admin-token", "", "bearer token of the admin endpoints")

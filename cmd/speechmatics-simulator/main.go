@@ -86,7 +86,9 @@ func serve(ctx context.Context, config *config, log *slog.Logger) error {
 	case <-ctx.Done():
 		log.Info("stopping")
 		err := shutdown(ctx, api, server)
-		<-failed
+		if serveErr := <-failed; !errors.Is(serveErr, http.ErrServerClosed) {
+			err = errors.Join(err, serveErr)
+		}
 		return err
 	}
 }

@@ -120,11 +120,14 @@ func TestProgramTranscribesWhatItServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, body := p.do(t, http.MethodPost, "/v2/jobs?wait=30&format=txt", &form, w.FormDataContentType())
-	var created struct{ ID, Status, Txt string }
+	var created struct {
+		Status string `json:"status"`
+		Text   string `json:"txt"`
+	}
 	if err := json.Unmarshal([]byte(body), &created); err != nil || status != http.StatusCreated {
 		t.Fatalf("%d %s", status, body)
 	}
-	if created.Status != "done" || !strings.HasPrefix(created.Txt, "SPEAKER: S1\nGood afternoon, this is the support desk.") {
+	if created.Status != "done" || !strings.HasPrefix(created.Text, "SPEAKER: S1\nGood afternoon, this is the support desk.") {
 		t.Errorf("%+v", created)
 	}
 	p.stop()

@@ -5,6 +5,7 @@ package simulator
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Behaviour struct {
 	DeletedJob GoneAnswer `json:"deletedJob,omitempty"`
 	// ExpiredJob is the answer to a GET or DELETE of an expired job. Empty is GoneAnswerGone.
 	ExpiredJob GoneAnswer `json:"expiredJob,omitempty"`
+	// DropDeletedConfig leaves the config, and so the tracking data, out of deleted jobs in lists. By
+	// default it is there, as in the specification's example.
+	DropDeletedConfig bool `json:"dropDeletedConfig,omitempty"`
 	// ListExpired includes expired jobs in lists. By default they are nowhere.
 	ListExpired bool `json:"listExpired,omitempty"`
 	// CreatedBeforeInclusive makes created_before include jobs of exactly that millisecond.
@@ -129,10 +133,8 @@ func (b Behaviour) Validate() error {
 
 // oneOf reports a value that is not among those allowed.
 func oneOf[T ~string](field string, value T, allowed ...T) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
 	return fmt.Errorf("%s: %q is none of %q", field, value, allowed)
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -155,10 +156,8 @@ func (o object) enum(key string, allowed ...string) (string, error) {
 	if err != nil || !o.has(key) {
 		return "", err
 	}
-	for _, a := range allowed {
-		if s == a {
-			return s, nil
-		}
+	if slices.Contains(allowed, s) {
+		return s, nil
 	}
 	return "", invalidf("%s must be one of [%s]", o.at(key), strings.Join(allowed, " "))
 }

@@ -5,6 +5,7 @@ package simulator
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -111,11 +112,11 @@ func TestFetchFails(t *testing.T) {
 			if diff := cmp.Diff(slices.Repeat([]string{test.message}, 4), messages(job)); diff != "" {
 				t.Errorf("errors (-want +got):\n%s", diff)
 			}
-			for i, want := range []time.Duration{1700, 3900, 13900, 33900} {
+			for i, want := range []float64{1.7, 3.9, 13.9, 33.9} {
 				stamp, err := time.Parse(time.RFC3339, job["errors"].([]any)[i].(map[string]any)["timestamp"].(string))
 				check(t, err)
-				if got := stamp.Sub(created) - want*time.Millisecond; got.Abs() > 150*time.Millisecond {
-					t.Errorf("attempt %d is %v off", i, got)
+				if got := stamp.Sub(created).Seconds() - want; math.Abs(got) > 0.15 {
+					t.Errorf("attempt %d is %v s off", i, got)
 				}
 			}
 			got := r.wait(t, 1)[0]

@@ -66,7 +66,7 @@ func (j *job) subject() subject {
 
 // jobDetails is a job as the API shows it.
 type jobDetails struct {
-	Config    json.RawMessage `json:"config"`
+	Config    json.RawMessage `json:"config,omitempty"`
 	CreatedAt string          `json:"created_at"`
 	DataName  string          `json:"data_name"`
 	Duration  int64           `json:"duration"`

@@ -80,7 +80,11 @@ func (s *Server) list(q listQuery) []jobDetails {
 		if (j.status == statusDeleted && !q.includeDeleted) || (j.status == statusExpired && !b.ListExpired) {
 			continue
 		}
-		page = append(page, j.details())
+		details := j.details()
+		if j.status == statusDeleted && b.DropDeletedConfig {
+			details.Config = nil
+		}
+		page = append(page, details)
 	}
 	return page
 }

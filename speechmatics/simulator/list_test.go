@@ -65,6 +65,13 @@ func TestList(t *testing.T) {
 	if diff := cmp.Diff([]string{jobs[2], jobs[1], jobs[0]}, a.ids(at(2, 0))); diff != "" {
 		t.Errorf("inclusive (-want +got):\n%s", diff)
 	}
+	for drop, want := range map[bool]bool{false: true, true: false} {
+		check(t, a.server.SetBehaviour(Behaviour{DropDeletedConfig: drop}))
+		deleted := a.get("/v2/jobs?include_deleted=true&limit=1").json(t)["jobs"].([]any)[0].(map[string]any)
+		if _, there := deleted["config"]; there != want || deleted["status"] != "deleted" {
+			t.Errorf("DropDeletedConfig %v: %v", drop, deleted)
+		}
+	}
 	got := a.do(http.MethodGet, "/v2/jobs", nil, "Authorization", "Bearer other").json(t)["jobs"].([]any)
 	if len(got) != 0 {
 		t.Errorf("another project sees %v", got)

@@ -14,7 +14,7 @@ import (
 )
 
 // errInvalidAudio is the reason for media that cannot be transcribed, as the service words it.
-var errInvalidAudio = errors.New("Job rejected due to invalid audio") //nolint:staticcheck,revive // the service's words
+var errInvalidAudio = errors.New("Job rejected due to invalid audio") //nolint:staticcheck // the service's words
 
 // recording is what is known of media without decoding them. That is all that the simulator needs,
 // and reading headers only is quicker and safer with hostile input than any decoder.

@@ -45,9 +45,12 @@ func probeAMR(c *cursor) (recording, error) {
 	}
 	found := recording{channels: 1}
 	for {
+		if c.left() == 0 {
+			return found, nil
+		}
 		h, err := c.next(1)
 		if err != nil {
-			return found, nil
+			return recording{}, err
 		}
 		found.length += 20 * time.Millisecond
 		if kind := int(h[0] >> 3 & 15); kind < len(sizes) {

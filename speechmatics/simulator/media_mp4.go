@@ -141,4 +141,4 @@ func (w *mp4Walk) soundDescription(c *cursor) {
 	}
 }
 
-func clampInt64(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // bounded
+func clampInt64(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

@@ -95,7 +95,7 @@ func openOggStream(p oggPage) (oggStream, bool) {
 	case len(h) >= 35 && string(h[:5]) == "\x7fFLAC":
 		// Magic and version, number of headers, fLaC, the block's header, ten bytes of its sizes.
 		packed := binary.BigEndian.Uint64(h[7+2+4+4+10:])
-		s.rate, s.channels = uint32(packed>>44), int(packed>>41&7)+1 //nolint:gosec // 20 bits
+		s.rate, s.channels = uint32(packed>>44), int(packed>>41&7)+1
 	default:
 		return s, false
 	}

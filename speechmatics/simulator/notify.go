@@ -140,7 +140,7 @@ func (s *Server) send(ctx context.Context, to *notification, target string, what
 	defer func() { _ = response.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, response.Body, maxEpilogue) // so that the connection can be used again
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("Response status: %d", response.StatusCode) //nolint:staticcheck,revive // the service's words
+		return fmt.Errorf("Response status: %d", response.StatusCode) //nolint:staticcheck // the service's words
 	}
 	return nil
 }

@@ -36,8 +36,8 @@ func TestNotificationForms(t *testing.T) {
 		start       string   // of a raw body
 		parts       []string // of a multipart
 	}{
-		"omitted":        {``, "POST", "", "", []string{"data_file transcript.json application/json"}},
-		"null":           {`"contents":null`, "POST", "", "", []string{"data_file transcript.json application/json"}},
+		"omitted":        {``, "POST", "", "", []string{"data_file/transcript.json application/json"}},
+		"null":           {`"contents":null`, "POST", "", "", []string{"data_file/transcript.json application/json"}},
 		"empty":          {`"contents":[]`, "POST", "", "", nil},
 		"transcript":     {`"contents":["transcript"]`, "POST", "application/json", `{"format":"2.9"`, nil},
 		"json-v2":        {`"contents":["transcript.json-v2"],"method":"put"`, "PUT", "application/json", `{"format":"2.9"`, nil},
@@ -47,11 +47,11 @@ func TestNotificationForms(t *testing.T) {
 		"data":           {`"contents":["data"]`, "POST", "application/octet-stream", "RIFF", nil},
 		"no such output": {`"contents":["alignment"]`, "POST", "", "", nil},
 		"two": {`"contents":["jobinfo","transcript.txt"]`, "POST", "", "", []string{
-			"jobinfo jobinfo.json application/json", "transcript.txt transcript.txt text/plain; charset=utf-8",
+			"jobinfo/jobinfo.json application/json", "transcript.txt/transcript.txt text/plain; charset=utf-8",
 		}},
 		"all": {`"contents":["transcript","transcript.srt","data","text"],"method":"put"`, "PUT", "", "", []string{
-			"data data application/octet-stream", "transcript transcript.json application/json",
-			"transcript.srt transcript.srt text/plain; charset=utf-8",
+			"data/data application/octet-stream", "transcript.srt/transcript.srt text/plain; charset=utf-8",
+			"transcript/transcript.json application/json",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

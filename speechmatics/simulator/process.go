@@ -24,7 +24,7 @@ func (s *Server) process(ctx context.Context, j *job) {
 		return // deleted or ended otherwise meanwhile
 	}
 	// The job may be deleted from now on without its notifications stopping.
-	s.notifyAll(s.life, j, outcome)
+	s.notifyAll(s.life, j, outcome) //nolint:contextcheck // not the job's context, see above
 }
 
 // recognise does the work, and says how it ended; "" is broken off.

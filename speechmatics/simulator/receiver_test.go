@@ -19,7 +19,7 @@ type received struct {
 	method, path, query, contentType, body string
 	header                                 http.Header
 	length                                 int64
-	parts                                  map[string]string // form name / file name / type → content
+	parts                                  map[string]string // "form name/file name type" → content
 }
 
 // receiver takes what the simulator sends.
@@ -72,7 +72,7 @@ func partsOf(contentType, body string) map[string]string {
 			return parts
 		}
 		content, _ := io.ReadAll(part)
-		parts[part.FormName()+" "+part.FileName()+" "+part.Header.Get("Content-Type")] = string(content)
+		parts[part.FormName()+"/"+part.FileName()+" "+part.Header.Get("Content-Type")] = string(content)
 	}
 }
 

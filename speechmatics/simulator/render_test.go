@@ -105,21 +105,23 @@ func TestSRTTime(t *testing.T) {
 func TestJSONFormat(t *testing.T) {
 	config := with(`"tracking":{"reference":"r"}`, `"diarization":"speaker","speaker_diarization_config":{"get_speakers":true}`)
 	var got struct {
-		Format   string
-		Job      map[string]any
-		Metadata map[string]any
+		Format   string         `json:"format"`
+		Job      map[string]any `json:"job"`
+		Metadata map[string]any `json:"metadata"`
 		Results  []struct {
 			Alternatives []struct {
-				Content, Language, Speaker string
-				Confidence                 float64
-			}
+				Content    string  `json:"content"`
+				Language   string  `json:"language"`
+				Speaker    string  `json:"speaker"`
+				Confidence float64 `json:"confidence"`
+			} `json:"alternatives"`
 			AttachesTo string   `json:"attaches_to"`
 			IsEOS      *bool    `json:"is_eos"`
 			StartTime  *float64 `json:"start_time"`
 			EndTime    *float64 `json:"end_time"`
-			Type       string
-		}
-		Speakers []map[string]any
+			Type       string   `json:"type"`
+		} `json:"results"`
+		Speakers []map[string]any `json:"speakers"`
 	}
 	check(t, json.Unmarshal([]byte(transcribe(t, dialogue, config, "json-v2")), &got))
 	if got.Format != "2.9" || got.Job["duration"] != 2.0 || got.Job["data_name"] != "talk.wav" || got.Job["tracking"] == nil {

@@ -112,7 +112,14 @@ func ownClient(given *http.Client) *http.Client {
 		own := *given
 		return &own
 	}
-	return &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	return &http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       time.Minute,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 0, // the request's context has a deadline
+		ForceAttemptHTTP2:     true,
+	}}
 }
 
 // Close stops all jobs, fetches and notifications, waits until they have stopped or the context ends,

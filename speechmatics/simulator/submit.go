@@ -112,7 +112,7 @@ func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request) (_ *subm
 	}
 	for {
 		part, err := parts.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a body without its last boundary
+		if err == io.EOF { // not errors.Is: a wrapped EOF is a body without its last boundary
 			break
 		}
 		if err != nil {

@@ -45,7 +45,7 @@ func TestConfigRules(t *testing.T) {
 		"no type":                   {`{"transcription_config":{"language":"en"}}`, "type is required"},
 		"unknown type":              {`{"type":"dictation"}`, "type must be one of"},
 		"alignment":                 {`{"type":"alignment","alignment_config":{"language":"en"}}`, "transcription_config is required"},
-		"unknown key":               {with(`"transcripton":{}`, ""), `unknown field "transcripton"`},
+		"unknown key":               {with(`"transcriptions":{}`, ""), `unknown field "transcriptions"`},
 		"no section":                {`{"type":"transcription"}`, "transcription_config is required"},
 		"section of another type":   {`{"type":"transcription","transcription_config":7}`, "transcription_config must be an object"},
 		"no language":               {`{"type":"transcription","transcription_config":{}}`, "transcription_config.language is required"},
@@ -187,7 +187,7 @@ func TestBrokenOffRequest(t *testing.T) {
 	check(t, err)
 	address, err := url.Parse(a.url)
 	check(t, err)
-	conn, err := net.Dial("tcp", address.Host)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address.Host)
 	check(t, err)
 	defer func() { _ = conn.Close() }()
 	_, err = fmt.Fprintf(conn, "POST /v2/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",

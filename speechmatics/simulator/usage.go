@@ -92,7 +92,8 @@ func (s *Server) usageBetween(project, since, until string) usageResponse {
 	for _, key := range slices.SortedFunc(maps.Keys(details), func(a, b usageKey) int {
 		return cmp.Or(cmp.Compare(a.language, b.language), cmp.Compare(a.model, b.model))
 	}) {
-		answer.Details = append(answer.Details, details[key].details(key.language, key.model))
+		sum := details[key]
+		answer.Details = append(answer.Details, sum.details(key.language, key.model))
 	}
 	return answer
 }
@@ -102,7 +103,7 @@ func (u *usageSum) add(other usageSum) {
 	u.length += other.length
 }
 
-func (u usageSum) details(language, model string) usageDetails {
+func (u *usageSum) details(language, model string) usageDetails {
 	return usageDetails{
 		Mode: "batch", Type: "transcription", Language: language, Model: model, Count: u.count, Hours: u.length.Hours(),
 	}
