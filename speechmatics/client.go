@@ -182,14 +182,15 @@ func (c *Client) newRequest(ctx context.Context, method string, segments []strin
 		}
 		query.Set("sm-sdk", c.integration)
 	}
-	target := c.base
+	var target strings.Builder
+	target.WriteString(c.base)
 	for _, segment := range segments {
-		target += "/" + url.PathEscape(segment)
+		target.WriteString("/" + url.PathEscape(segment))
 	}
 	if len(query) > 0 {
-		target += "?" + query.Encode()
+		target.WriteString("?" + query.Encode())
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -243,8 +243,7 @@ func TestTransportErrorsHoldNoSecrets(t *testing.T) {
 	})}
 	c := newTestClient(t, "https://example.com/v2", WithHTTPClient(proxied))
 	_, err := c.GetJob(testContext(t), "a")
-	var inner *net.OpError
-	if !errors.As(err, &inner) {
+	if _, ok := errors.AsType[*net.OpError](err); !ok {
 		t.Fatalf("the cause is lost: %v", err)
 	}
 	if text := err.Error(); strings.Contains(text, "hunter2") || strings.Contains(text, testKey) || !strings.Contains(text, "proxy.example.com") {

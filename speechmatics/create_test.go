@@ -67,7 +67,7 @@ func receive(r *http.Request) (receivedSubmission, error) {
 	}
 	for {
 		part, err := form.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return got, nil
 		}
 		if err != nil {

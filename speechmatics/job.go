@@ -22,15 +22,15 @@ const maxJobBytes = 8 << 20
 type JobStatus string
 
 const (
-	// JobRunning: the job is queued, its media is fetched, or it is being processed. The provider tells no more.
+	// JobRunning means that the job is queued, its media is fetched, or it is being processed. The provider tells no more.
 	JobRunning JobStatus = "running"
-	// JobDone: the transcript is there.
+	// JobDone means that the transcript is there.
 	JobDone JobStatus = "done"
-	// JobRejected: the job was accepted but could not be processed. Job.Errors says why.
+	// JobRejected means that the job was accepted but could not be processed. Job.Errors says why.
 	JobRejected JobStatus = "rejected"
-	// JobDeleted: a user deleted the job.
+	// JobDeleted means that a user deleted the job.
 	JobDeleted JobStatus = "deleted"
-	// JobExpired: the provider removed the job, after seven days on the hosted service.
+	// JobExpired means that the provider removed the job, after seven days on the hosted service.
 	JobExpired JobStatus = "expired"
 )
 

@@ -146,7 +146,7 @@ func TestGetJobAnswersThatCannotBeUnderstood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := serve(t, answer(http.StatusOK, "application/json", body)).GetJob(testContext(t), "a")
 			var unusable *ResponseError
-			if !errors.As(err, &unusable) || unusable.JobID != "a" || unusable.StatusCode != 200 || unusable.RequestID == "" {
+			if !errors.As(err, &unusable) || unusable.JobID != "a" || unusable.StatusCode != http.StatusOK || unusable.RequestID == "" {
 				t.Fatalf("got %#v", err)
 			}
 			if len(err.Error()) > 2*maxErrorTextBytes || strings.Contains(err.Error(), "hunter2") {

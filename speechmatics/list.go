@@ -285,7 +285,7 @@ func (r *trackedReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.source.Read(p)
 	r.read += int64(n)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.EOF is the proper end; io.ErrUnexpectedEOF is a failure
+	if err != nil && err != io.EOF { // io.EOF is the proper end; io.ErrUnexpectedEOF is a failure
 		r.broken = err
 	}
 	return n, err

@@ -204,7 +204,10 @@ func TestListJobsIsLazy(t *testing.T) {
 		t.Error("a request was sent before a job was asked for")
 	}
 	seen := 0
-	for range jobs {
+	for _, err := range jobs {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if seen++; seen == 100 {
 			break
 		}

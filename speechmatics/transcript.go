@@ -50,7 +50,7 @@ func (c *Client) Transcript(ctx context.Context, id string, format TranscriptFor
 	}
 	call.query.Set("format", string(format))
 	call.query.Set("wait", "0")
-	resp, err := c.do(ctx, call)
+	resp, err := c.do(ctx, call) //nolint:bodyclose // the caller closes Transcript.Body
 	if err != nil {
 		return nil, err
 	}
