@@ -51,7 +51,7 @@ Flags:
 %s
 Faults (--fault, repeatable) are kind=KIND and any of operation, title, reference, dataName (* stands
 for any text), count, probability, delay, status, body (json, html, text, detail, empty), message,
-retryAfter; or a JSON object with these members.
+retryAfter, outcome; or a JSON object with these members.
   of requests   latency, error, request-reset, response-lost, response-reset, response-late
   of jobs       list-lag, notification-lost, notification-doubled, notification-late,
                 notification-early, notification-reordered, reject, expire, delete
@@ -107,7 +107,7 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.StringArrayVar(&w.loseTitles, "lose-notifications-for-title", nil, "lose all notifications of jobs whose tracking.title matches; repeatable, * stands for any text")
 	flags.StringVar(&w.behaviour, "behaviour", "", "where the documentation is silent: name=value,… of deletedJob, expiredJob (not-found, gone, show), dropDeletedConfig, listExpired, "+
 		"createdBeforeInclusive, defaultWait, edgeErrors (html, json), retryAfter, allowUnknownConfigKeys, keepEmptyArrays, rejectInvalidAudioAtSubmission, "+
-		"followFetchRedirects, noSideFileFetch, failureNotifications (omit, jobinfo-only), jobInfo (flat, nested), serveLogs")
+		"followFetchRedirects, noSideFileFetch, failureNotifications (omit, jobinfo-only), jobInfo (flat, nested), partNames (item, data_file), serveLogs")
 	flags.StringVar(&o.AdminToken, "admin-token", "", "bearer token of the admin endpoints")
 	flags.StringVar(&w.logLevel, "log-level", "info", "debug, info, warn or error")
 	return flags

@@ -47,6 +47,8 @@ type Behaviour struct {
 	FailureNotifications FailureNotifications `json:"failureNotifications,omitempty"`
 	// JobInfo is the layout of a notification's jobinfo.
 	JobInfo JobInfoLayout `json:"jobInfo,omitempty"`
+	// PartNames are the form names of a multipart notification's parts.
+	PartNames PartNames `json:"partNames,omitempty"`
 	// ServeLogs answers GET /jobs/{id}/log with a log. By default it is not implemented (501).
 	ServeLogs bool `json:"serveLogs,omitempty"`
 }
@@ -87,6 +89,17 @@ const (
 	JobInfoNested JobInfoLayout = "nested"
 )
 
+// PartNames are the form names of a multipart notification's parts. File names tell them apart either way.
+type PartNames string
+
+// The form names of parts.
+const (
+	// PartNamesItem names every part after its item of contents.
+	PartNamesItem PartNames = "item"
+	// PartNamesDataFile names every part data_file, as where contents is left out.
+	PartNamesDataFile PartNames = "data_file"
+)
+
 // BodyForm is the form of an error's body.
 type BodyForm string
 
@@ -111,6 +124,7 @@ func (b Behaviour) withDefaults() Behaviour {
 	orDefault(&b.EdgeErrors, BodyHTML)
 	orDefault(&b.FailureNotifications, FailureOmit)
 	orDefault(&b.JobInfo, JobInfoFlat)
+	orDefault(&b.PartNames, PartNamesItem)
 	return b
 }
 
@@ -126,6 +140,9 @@ func (b Behaviour) Validate() error {
 		return err
 	}
 	if err := oneOf("failureNotifications", b.FailureNotifications, FailureOmit, FailureJobInfoOnly); err != nil {
+		return err
+	}
+	if err := oneOf("partNames", b.PartNames, PartNamesItem, PartNamesDataFile); err != nil {
 		return err
 	}
 	return oneOf("jobInfo", b.JobInfo, JobInfoFlat, JobInfoNested)

@@ -44,6 +44,9 @@ type Fault struct {
 	Body       BodyForm `json:"body,omitempty"`
 	Message    string   `json:"message,omitempty"`
 	RetryAfter int      `json:"retryAfter,omitempty"`
+	// Outcome is the status parameter in the notifications of a job of kind FaultReject: "error" where it
+	// is left out; "trim_error", or a value that nobody knows yet.
+	Outcome string `json:"outcome,omitempty"`
 }
 
 // FaultKind is what goes wrong.
@@ -149,6 +152,8 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("status: %d is not within 200 and 599", f.Status)
 	case f.RetryAfter < 0:
 		return fmt.Errorf("retryAfter: %d is negative", f.RetryAfter)
+	case f.Outcome == outcomeSuccess:
+		return fmt.Errorf("outcome: a rejected job's cannot be %q", f.Outcome)
 	}
 	if f.Body != "" {
 		if err := oneOf("body", f.Body, BodyJSON, BodyHTML, BodyText, BodyDetail, BodyEmpty); err != nil {

@@ -261,7 +261,7 @@ func TestReorderedNotificationsAreSentAllTheSame(t *testing.T) {
 func TestJobsEndAsOrdered(t *testing.T) {
 	r := newReceiver(t)
 	a := start(t, Options{Faults: []Fault{
-		{Kind: FaultReject, Title: "reject", Message: "No speech found for language identification"},
+		{Kind: FaultReject, Title: "reject", Message: "No speech found for language identification", Outcome: "trim_error"},
 		{Kind: FaultExpire, Title: "expire"},
 		{Kind: FaultDelete, Title: "delete"},
 	}})
@@ -269,7 +269,7 @@ func TestJobsEndAsOrdered(t *testing.T) {
 	if rejected["status"] != "rejected" || !cmp.Equal(messages(rejected), []string{"No speech found for language identification"}) {
 		t.Errorf("%v", rejected)
 	}
-	if got := r.wait(t, 1)[0].query; !strings.HasSuffix(got, "&status=error") {
+	if got := r.wait(t, 1)[0].query; !strings.HasSuffix(got, "&status=trim_error") {
 		t.Errorf("%s", got)
 	}
 	expired := a.submit(titled("expire"), "a.wav", wav(time.Second))
@@ -295,6 +295,7 @@ func TestFaultsAreChecked(t *testing.T) {
 		"status":           {Kind: FaultError, Status: 100},
 		"retry after":      {Kind: FaultError, RetryAfter: -1},
 		"body":             {Kind: FaultError, Body: "xml"},
+		"outcome":          {Kind: FaultReject, Outcome: "success"},
 	} {
 		a := start(t, Options{Faults: []Fault{{Kind: FaultError}}})
 		if err := a.server.SetFaults(fault); err == nil || len(a.server.Faults()) != 1 {

@@ -15,7 +15,7 @@ import (
 func (s *Server) withFaults(operation Operation, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		about := s.subjectOf(r)
-		if f, ok := s.faults.ofRequest(FaultLatency, operation, about); ok && !s.pause(r, f.Delay) {
+		if f, ok := s.faults.ofRequest(FaultLatency, operation, about); ok && !s.sleep(r.Context(), time.Duration(f.Delay)) {
 			return
 		}
 		if f, ok := s.faults.ofRequest(FaultError, operation, about); ok {
@@ -28,12 +28,14 @@ func (s *Server) withFaults(operation Operation, next http.Handler) http.Handler
 			breakOff(w)
 			return
 		}
-		next.ServeHTTP(s.spoil(w, r, operation, about), r)
+		// Which job a submission is about is known when it is answered, so that is when faults of the
+		// answer are looked for.
+		next.ServeHTTP(&spoiler{ResponseWriter: w, server: s, request: r, operation: operation, about: about}, r)
 	})
 }
 
 // subjectOf tells which job a request is about, where it is about one. A submission is about none: what
-// it says is known only after it was handled, see spoil.
+// it says is known only after it was handled, see spoiler.
 func (s *Server) subjectOf(r *http.Request) *subject {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,10 +45,6 @@ func (s *Server) subjectOf(r *http.Request) *subject {
 	}
 	about := j.subject()
 	return &about
-}
-
-func (s *Server) pause(r *http.Request, d Duration) bool {
-	return s.sleep(r.Context(), time.Duration(d))
 }
 
 func (s *Server) answerFault(w http.ResponseWriter, f Fault) {
@@ -61,13 +59,7 @@ func (s *Server) answerFault(w http.ResponseWriter, f Fault) {
 	writeErrorAs(w, f.Body, status, message)
 }
 
-// spoil returns a writer that loses, cuts or holds the answer, if a fault says so. Which job a
-// submission is about is known when its answer is written, so that is when faults are looked for.
-func (s *Server) spoil(w http.ResponseWriter, r *http.Request, operation Operation, about *subject) http.ResponseWriter {
-	return &spoiler{ResponseWriter: w, server: s, request: r, operation: operation, about: about}
-}
-
-// spoiler decides at the first byte of an answer what becomes of it.
+// spoiler loses, cuts or holds an answer, if a fault says so. It decides at the answer's first byte.
 type spoiler struct {
 	http.ResponseWriter
 	server    *Server
@@ -99,7 +91,7 @@ func (w *spoiler) WriteHeader(status int) {
 func (w *spoiler) decide() {
 	faults := &w.server.faults
 	if f, ok := faults.ofRequest(FaultResponseLate, w.operation, w.about); ok {
-		w.gone = !w.server.pause(w.request, f.Delay)
+		w.gone = !w.server.sleep(w.request.Context(), time.Duration(f.Delay))
 	}
 	if w.gone {
 		return

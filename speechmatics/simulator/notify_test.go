@@ -86,6 +86,18 @@ func TestNotificationForms(t *testing.T) {
 	}
 }
 
+func TestPartNames(t *testing.T) {
+	r := newReceiver(t)
+	a := start(t, Options{Behaviour: Behaviour{PartNames: PartNamesDataFile}})
+	a.submit(notifying(r.url, `"contents":["jobinfo","transcript.txt"]`), "a.wav", wav(time.Second))
+	got := r.wait(t, 1)[0].parts
+	for _, part := range []string{"data_file/jobinfo.json application/json", "data_file/transcript.txt text/plain; charset=utf-8"} {
+		if _, ok := got[part]; !ok || len(got) != 2 {
+			t.Errorf("%v", got)
+		}
+	}
+}
+
 func TestNotificationHeaders(t *testing.T) {
 	r := newReceiver(t)
 	a := start(t, Options{})

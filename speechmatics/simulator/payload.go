@@ -58,11 +58,7 @@ func (s *Server) payload(j *job, entry *notification, outcome string) payload {
 	}
 	switch {
 	case omitted:
-		attached := s.attachments(j, []string{itemTranscript}, failed)
-		for i := range attached {
-			attached[i].name = partData
-		}
-		return multipartPayload(attached)
+		return multipartPayload(s.attachments(j, []string{itemTranscript}, failed), PartNamesDataFile)
 	case len(contents) == 0:
 		return payload{}
 	case len(contents) == 1:
@@ -72,7 +68,7 @@ func (s *Server) payload(j *job, entry *notification, outcome string) payload {
 		}
 		return payload{contentType: attached[0].contentType, segments: []segment{attached[0].segment}}
 	default:
-		return multipartPayload(s.attachments(j, contents, failed))
+		return multipartPayload(s.attachments(j, contents, failed), s.Behaviour().PartNames)
 	}
 }
 
@@ -134,7 +130,7 @@ func (s *Server) jobInfoDocument(j *job) []byte {
 }
 
 // multipartPayload makes a part of every attachment.
-func multipartPayload(attached []attachment) payload {
+func multipartPayload(attached []attachment, names PartNames) payload {
 	var buffer bytes.Buffer
 	w := multipart.NewWriter(&buffer)
 	p := payload{contentType: w.FormDataContentType()}
@@ -143,6 +139,9 @@ func multipartPayload(attached []attachment) payload {
 		buffer.Reset()
 	}
 	for _, a := range attached {
+		if names == PartNamesDataFile {
+			a.name = partData
+		}
 		header := textproto.MIMEHeader{}
 		header.Set("Content-Disposition", multipart.FileContentDisposition(a.name, a.fileName))
 		header.Set("Content-Type", a.contentType)

@@ -45,7 +45,10 @@ func (s *Server) recognise(ctx context.Context, j *job) string {
 	}
 	if f, ok := s.faults.ofJob(FaultReject, j.subject()); ok {
 		orDefault(&f.Message, "Job rejected")
-		return s.failed(ctx, j, errors.New(f.Message))
+		if s.failed(ctx, j, errors.New(f.Message)) == "" {
+			return ""
+		}
+		return orElse(f.Outcome, outcomeError)
 	}
 	return outcomeSuccess
 }

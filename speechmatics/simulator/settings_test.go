@@ -50,7 +50,7 @@ func TestParseBehaviour(t *testing.T) {
 	if got, err := ParseBehaviour(""); err != nil || got != (Behaviour{}) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for _, text := range []string{"deletedJob=perhaps", "jobInfo=short", "edgeErrors=text", "failureNotifications=x", "x=1"} {
+	for _, text := range []string{"deletedJob=perhaps", "jobInfo=short", "edgeErrors=text", "failureNotifications=x", "partNames=x", "x=1"} {
 		if got, err := ParseBehaviour(text); err == nil {
 			t.Errorf("%s: %+v", text, got)
 		}
