@@ -15,12 +15,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -321,13 +323,13 @@ func TestCreateJobLostAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var whole atomic.Int32
-			url := listen(t, func(conn net.Conn) {
+			baseURL := listen(t, func(conn net.Conn) {
 				if readWholeRequest(bufio.NewReader(conn)) == nil {
 					whole.Add(1)
 				}
 				_, _ = io.WriteString(conn, tt.answer)
 			})
-			_, err := newTestClient(t, url).CreateJob(testContext(t), upload100(100))
+			_, err := newTestClient(t, baseURL).CreateJob(testContext(t), upload100(100))
 			var transport *TransportError
 			if !errors.As(err, &transport) || NotCreated(err) {
 				t.Errorf("got %v, not created: %t", err, NotCreated(err))
@@ -353,7 +355,7 @@ func TestCreateJobIsNotReplayed(t *testing.T) {
 	for _, size := range []int64{100, -1} {
 		t.Run(fmt.Sprintf("size %d", size), func(t *testing.T) {
 			var submissions atomic.Int32
-			url := listen(t, func(conn net.Conn) {
+			baseURL := listen(t, func(conn net.Conn) {
 				r := bufio.NewReader(conn)
 				for {
 					req, err := http.ReadRequest(r)
@@ -368,7 +370,7 @@ func TestCreateJobIsNotReplayed(t *testing.T) {
 					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}")
 				}
 			})
-			c := newTestClient(t, url)
+			c := newTestClient(t, baseURL)
 			_, _ = c.GetJob(testContext(t), "a") // leaves a connection to be used again
 
 			reused := false
@@ -549,11 +551,16 @@ func TestFenceOnTheWire(t *testing.T) {
 
 // When the fence is asked, everything else has left already: the server gets all the media while the fence still thinks.
 func TestFenceComesAfterTheRest(t *testing.T) {
-	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+	servers := map[string]func(*testing.T, http.HandlerFunc) *Client{
+		"HTTP/1.1":          func(t *testing.T, h http.HandlerFunc) *Client { t.Helper(); return serve(t, h) },
+		"HTTP/1.1 over TLS": func(t *testing.T, h http.HandlerFunc) *Client { t.Helper(); return serveProtocol(t, "HTTP/1.1", h) },
+		"HTTP/2":            func(t *testing.T, h http.HandlerFunc) *Client { t.Helper(); return serveProtocol(t, "HTTP/2.0", h) },
+	}
+	for protocol, start := range servers {
 		for _, size := range []int64{100, -1} {
 			t.Run(fmt.Sprintf("%s size %d", protocol, size), func(t *testing.T) {
 				mediaArrived := make(chan struct{})
-				c := serveProtocol(t, protocol, func(w http.ResponseWriter, r *http.Request) {
+				c := start(t, func(w http.ResponseWriter, r *http.Request) {
 					body, found := bufio.NewReader(r.Body), ""
 					for !strings.HasSuffix(found, strings.Repeat("0123456789", 10)) {
 						b, err := body.ReadByte()
@@ -569,6 +576,8 @@ func TestFenceComesAfterTheRest(t *testing.T) {
 				})
 				ctx := testContext(t)
 				submission := upload100(size)
+				// The hardest case: the media's last bytes and its end come in one Read.
+				submission.Media.Reader = iotest.DataErrReader(strings.NewReader(strings.Repeat("0123456789", 10)))
 				submission.BeforeLastBytes = func() error {
 					select {
 					case <-mediaArrived:
@@ -648,7 +657,7 @@ func TestEarlyAnswerHoldsTheLastBytes(t *testing.T) {
 	answered := make(chan struct{})
 	proceed := make(chan struct{})
 	rest := make(chan []byte, 1)
-	url := listen(t, func(conn net.Conn) {
+	baseURL := listen(t, func(conn net.Conn) {
 		r := bufio.NewReader(conn)
 		for found := ""; !strings.HasSuffix(found, "sound"); {
 			b, err := r.ReadByte()
@@ -667,7 +676,7 @@ func TestEarlyAnswerHoldsTheLastBytes(t *testing.T) {
 	})
 	transport := &observedTransport{Transport: newTransport(), reading: func() { close(proceed) }}
 	t.Cleanup(transport.CloseIdleConnections)
-	c := newTestClient(t, url, WithHTTPClient(&http.Client{Transport: transport}))
+	c := newTestClient(t, baseURL, WithHTTPClient(&http.Client{Transport: transport}))
 	_, err := c.CreateJob(testContext(t), CreateJobRequest{
 		Config: minimalConfig,
 		Media:  &Media{Name: "a.wav", Reader: io.MultiReader(strings.NewReader("sound"), &waitingReader{proceed}), Size: -1},
@@ -679,6 +688,62 @@ func TestEarlyAnswerHoldsTheLastBytes(t *testing.T) {
 	}
 	if all := <-rest; len(all) > 0 && bytes.Contains(all, []byte("--\r\n")) {
 		t.Errorf("after its answer the server got %q", all)
+	}
+}
+
+// While an answer that came early is being read, the transport waits for more of the upload; an error would make it close the connection.
+func TestSealedUploadWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, err := newUpload([]byte(`{}`), &Media{Name: "a.wav", Reader: strings.NewReader("sound"), Size: 5}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.seal() {
+			t.Error("nothing was handed out yet")
+		}
+		var result error
+		go func() { _, result = u.Read(make([]byte, 10)) }()
+		synctest.Wait()
+		if result != nil {
+			t.Errorf("Read returned %v", result)
+		}
+		_ = u.Close()
+		synctest.Wait()
+		if !errors.Is(result, errBrokenOff) {
+			t.Errorf("Read returned %v", result)
+		}
+		_ = u.Close()
+	})
+}
+
+// A server that calls a job created without having seen the end of the upload is taken at its word.
+func TestEarlySuccess(t *testing.T) {
+	c := serveProtocol(t, "HTTP/2.0", answer(http.StatusCreated, "application/json", `{"id":"a"}`))
+	created, err := c.CreateJob(testContext(t), CreateJobRequest{
+		Config: minimalConfig,
+		Media:  &Media{Name: "a.wav", Reader: &endlessReader{}, Size: 1 << 40},
+	})
+	if err != nil || created.ID != "a" {
+		t.Errorf("got %v, %v", created, err)
+	}
+}
+
+// The reason is kept whatever the transport makes of it, and whatever it wraps.
+func TestFenceErrorIsKept(t *testing.T) {
+	c := newTestClient(t, "https://example.com/v2", WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_ = r.Body.Close()
+			return nil, io.ErrClosedPipe
+		}),
+	}))
+	submission := upload100(100)
+	submission.BeforeLastBytes = func() error {
+		return errors.Join(errBroken, &url.Error{Op: "Get", URL: "https://elsewhere/?hunter2", Err: io.ErrNoProgress})
+	}
+	_, err := c.CreateJob(testContext(t), submission)
+	if !errors.Is(err, errBroken) || !NotCreated(err) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v, not created: %t", err, NotCreated(err))
 	}
 }
 

@@ -248,9 +248,6 @@ func decodeJobs(decoder *json.Decoder, jobs []*Job) ([]*Job, error) {
 		if err := decoder.Decode(job); err != nil {
 			return nil, fmt.Errorf("job %d of the page: %w", len(jobs)+1, err)
 		}
-		if job.ID == "" { // null, which does not reach UnmarshalJSON
-			return nil, fmt.Errorf("job %d of the page: it is null", len(jobs)+1)
-		}
 		jobs = append(jobs, job)
 	}
 	return jobs, expectDelim(decoder, ']')
