@@ -20,6 +20,9 @@ IMAGE_PREFIX ?= transcription-operator
 MANAGER_IMG ?= $(IMAGE_PREFIX)/manager:$(VERSION)
 RECEIVER_IMG ?= $(IMAGE_PREFIX)/webhook-receiver:$(VERSION)
 
+# What `deploy` and `build-installer` render.
+OVERLAY ?= config/default
+
 KUBECTL ?= kubectl
 NAMESPACE := transcription-system
 
@@ -86,12 +89,16 @@ fuzz: ## Run each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m).
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
 .PHONY: demo
-demo: build ## Transcribe real files through the real programs, on this machine, and check the results.
+demo: build bin/control-plane ## Transcribe real files through the real programs, on this machine, and check the results.
 	hack/demo.sh
 
 .PHONY: playground
-playground: build ## Start everything as `demo` does and leave it running until Ctrl-C.
+playground: build bin/control-plane ## Start everything as `demo` does and leave it running until Ctrl-C.
 	hack/demo.sh --playground
+
+.PHONY: bin/control-plane # always built: go build knows better than make what has changed
+bin/control-plane:
+	go build -buildvcs=false -o $@ ./hack/controlplane
 
 .PHONY: verify
 verify: verify-generated verify-format verify-modules verify-scripts vet lint ## Check all that can be checked without running it.
@@ -132,7 +139,7 @@ docker-build: ## Build the images MANAGER_IMG and RECEIVER_IMG (with CONTAINER_T
 .PHONY: build-installer
 build-installer: manifests generate ## Write dist/install.yaml: all that a cluster needs, with the images MANAGER_IMG and RECEIVER_IMG.
 	mkdir -p dist
-	MANAGER_IMG=$(MANAGER_IMG) RECEIVER_IMG=$(RECEIVER_IMG) hack/render.sh > dist/install.yaml.tmp
+	MANAGER_IMG=$(MANAGER_IMG) RECEIVER_IMG=$(RECEIVER_IMG) hack/render.sh $(OVERLAY) > dist/install.yaml.tmp
 	mv dist/install.yaml.tmp dist/install.yaml
 
 ##@ Deployment (to the cluster of kubectl's current context)

@@ -1,0 +1,273 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	managerName  = "transcription-operator-manager"
+	receiverName = "transcription-operator-webhook-receiver"
+)
+
+// The objects name each other in ways that no API server checks.
+
+func TestServicesReachPods(t *testing.T) {
+	objects := append(render(t, "config/default"), render(t, "config/prometheus")...)
+	deployments := all[appsv1.Deployment](t, objects, "Deployment")
+	for _, service := range all[corev1.Service](t, objects, "Service") {
+		for _, port := range service.Spec.Ports {
+			targets := selected(deployments, labels.SelectorFromSet(service.Spec.Selector))
+			if len(targets) != 1 || !hasPort(targets[0], port.TargetPort) {
+				t.Errorf("Service %s, port %s: selects %d Deployments, wanted one with the port %s",
+					service.Name, port.Name, len(targets), port.TargetPort.String())
+			}
+		}
+	}
+}
+
+func TestPoliciesSelectPods(t *testing.T) {
+	objects := render(t, "config/default")
+	deployments := all[appsv1.Deployment](t, objects, "Deployment")
+	for _, policy := range all[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy") {
+		targets := selected(deployments, selector(t, &policy.Spec.PodSelector))
+		if len(targets) != 1 {
+			t.Errorf("NetworkPolicy %s selects %d Deployments, wanted one", policy.Name, len(targets))
+			continue
+		}
+		for _, rule := range policy.Spec.Ingress {
+			for _, port := range rule.Ports {
+				if !hasPort(targets[0], *port.Port) {
+					t.Errorf("NetworkPolicy %s opens the port %s, which the pods do not have", policy.Name, port.Port)
+				}
+			}
+		}
+	}
+	for _, budget := range all[policyv1.PodDisruptionBudget](t, objects, "PodDisruptionBudget") {
+		if targets := selected(deployments, selector(t, budget.Spec.Selector)); len(targets) != 1 {
+			t.Errorf("PodDisruptionBudget %s selects %d Deployments, wanted one", budget.Name, len(targets))
+		}
+	}
+}
+
+// TestInternalListenerIsForTheManager reads the policy as a network plugin would.
+func TestInternalListenerIsForTheManager(t *testing.T) {
+	objects := render(t, "config/default")
+	manager := one[appsv1.Deployment](t, objects, "Deployment", managerName)
+	policy := one[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", receiverName)
+	open := 0
+	for _, rule := range policy.Spec.Ingress {
+		if len(rule.Ports) != 1 {
+			t.Fatalf("a rule has %d ports, wanted one, so that each port has its own peers", len(rule.Ports))
+		}
+		if rule.Ports[0].Port.StrVal != "internal" {
+			continue
+		}
+		open++
+		if len(rule.From) != 1 || rule.From[0].PodSelector == nil || rule.From[0].NamespaceSelector != nil {
+			t.Fatalf("the internal port is open to %+v, wanted the manager's pods alone", rule.From)
+		}
+		if !selector(t, rule.From[0].PodSelector).Matches(labels.Set(manager.Spec.Template.Labels)) {
+			t.Errorf("the internal port is not open to the manager")
+		}
+	}
+	if open != 1 {
+		t.Errorf("%d rules open the internal port, wanted one", open)
+	}
+}
+
+func TestManagerFindsReceiver(t *testing.T) {
+	objects := render(t, "config/default")
+	manager := one[appsv1.Deployment](t, objects, "Deployment", managerName)
+	receiver := one[appsv1.Deployment](t, objects, "Deployment", receiverName)
+	service := one[corev1.Service](t, objects, "Service", receiverName+"-internal")
+
+	// The kubelet expands $(NAME) in arguments; the namespace comes from the pod.
+	expand := strings.NewReplacer(
+		"$(RECEIVER_SERVICE)", environment(manager)["RECEIVER_SERVICE"],
+		"$(POD_NAMESPACE)", manager.Namespace,
+	)
+	got := expand.Replace(argument(t, manager, "--receiver-url"))
+	want := fmt.Sprintf("http://%s.%s.svc:%d", service.Name, service.Namespace, service.Spec.Ports[0].Port)
+	if got != want {
+		t.Errorf("the manager's --receiver-url is %s, wanted the internal Service: %s", got, want)
+	}
+	if got, want := argument(t, receiver, "--replicas"), fmt.Sprint(*receiver.Spec.Replicas); got != want {
+		t.Errorf("the receiver's --replicas is %s, but spec.replicas is %s", got, want)
+	}
+}
+
+func TestBothShareTheKeys(t *testing.T) {
+	objects := render(t, "config/default")
+	if secrets := all[corev1.Secret](t, objects, "Secret"); len(secrets) > 0 {
+		t.Errorf("the manifests hold %d Secrets, which every installation would share", len(secrets))
+	}
+	for _, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
+		folder := argument(t, deployment, "--notification-keys")
+		pod := deployment.Spec.Template.Spec
+		mount := slices.IndexFunc(pod.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == folder })
+		if mount < 0 {
+			t.Errorf("%s mounts nothing at its --notification-keys, %s", deployment.Name, folder)
+			continue
+		}
+		if pod.Containers[0].VolumeMounts[mount].SubPath != "" {
+			t.Errorf("%s mounts the keys with a subPath, so that a rotated key never arrives", deployment.Name)
+		}
+		volume := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == pod.Containers[0].VolumeMounts[mount].Name })
+		if volume < 0 || pod.Volumes[volume].Secret == nil || pod.Volumes[volume].Secret.SecretName != "notification-keys" {
+			t.Errorf("%s mounts something else than the Secret notification-keys at %s", deployment.Name, folder)
+		}
+	}
+}
+
+func TestVolumeIsMountedAsSaid(t *testing.T) {
+	objects := render(t, "config/overlays/transcripts-volume")
+	receiver := one[appsv1.Deployment](t, objects, "Deployment", receiverName)
+	claim, rest, _ := strings.Cut(argument(t, receiver, "--volume"), "=")
+	path, mode, _ := strings.Cut(rest, ",")
+
+	pvc := one[corev1.PersistentVolumeClaim](t, objects, "PersistentVolumeClaim", claim)
+	if pvc.Namespace != receiver.Namespace || !slices.Equal(pvc.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.PersistentVolumeAccessMode(mode)}) {
+		t.Errorf("the claim %s/%s has the modes %v; the receiver in %s is told %q", pvc.Namespace, pvc.Name, pvc.Spec.AccessModes, receiver.Namespace, mode)
+	}
+	pod := receiver.Spec.Template.Spec
+	mounted := ""
+	for _, volume := range pod.Volumes {
+		if volume.PersistentVolumeClaim == nil || volume.PersistentVolumeClaim.ClaimName != claim {
+			continue
+		}
+		for _, mount := range pod.Containers[0].VolumeMounts {
+			if mount.Name == volume.Name {
+				mounted = mount.MountPath
+			}
+		}
+	}
+	if mounted != path {
+		t.Errorf("the claim %s is mounted at %q; the receiver is told %q", claim, mounted, path)
+	}
+}
+
+func TestRolesAreBound(t *testing.T) {
+	objects := render(t, "config/default")
+	for _, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
+		account := deployment.Spec.Template.Spec.ServiceAccountName
+		one[corev1.ServiceAccount](t, objects, "ServiceAccount", account)
+		bound := 0
+		for _, binding := range all[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding") {
+			one[rbacv1.ClusterRole](t, objects, "ClusterRole", binding.RoleRef.Name)
+			if len(binding.Subjects) != 1 {
+				t.Errorf("ClusterRoleBinding %s has %d subjects, wanted one", binding.Name, len(binding.Subjects))
+			}
+			if binding.Subjects[0].Name == account && binding.Subjects[0].Namespace == deployment.Namespace {
+				bound++
+			}
+		}
+		if bound != 1 {
+			t.Errorf("ServiceAccount %s is bound to %d ClusterRoles, wanted one", account, bound)
+		}
+	}
+}
+
+// TestReceiverMayDoNothingElse pins the rights of the part that the world can reach.
+func TestReceiverMayDoNothingElse(t *testing.T) {
+	role := one[rbacv1.ClusterRole](t, render(t, "config/default"), "ClusterRole", receiverName+"-role")
+	got := map[string][]string{}
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				key := strings.TrimPrefix(group+"/"+resource, "/")
+				got[key] = append(got[key], rule.Verbs...)
+				slices.Sort(got[key])
+			}
+		}
+	}
+	want := map[string][]string{
+		"configmaps": {"create", "get"},
+		"transcription-operator.io/transcriptionjobs":        {"get"},
+		"transcription-operator.io/transcriptionjobs/status": {"patch"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the webhook receiver's rights (-want +got):\n%s", diff)
+	}
+}
+
+// TestManagerWritesNoTranscripts: transcripts enter through the receiver, so that the manager needs no right for it.
+func TestManagerWritesNoTranscripts(t *testing.T) {
+	role := one[rbacv1.ClusterRole](t, render(t, "config/default"), "ClusterRole", managerName+"-role")
+	for _, rule := range role.Rules {
+		if slices.Contains(rule.APIGroups, "*") || slices.Contains(rule.Resources, "*") || slices.Contains(rule.Verbs, "*") {
+			t.Errorf("the manager has a right without bounds: %+v", rule)
+		}
+		for _, resource := range []string{"configmaps", "secrets"} {
+			if !slices.Contains(rule.Resources, resource) {
+				continue
+			}
+			for _, verb := range rule.Verbs {
+				if !slices.Contains([]string{"get", "list", "watch"}, verb) {
+					t.Errorf("the manager may %s %s", verb, resource)
+				}
+			}
+		}
+	}
+}
+
+func selector(t *testing.T, of *metav1.LabelSelector) labels.Selector {
+	t.Helper()
+	selector, err := metav1.LabelSelectorAsSelector(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return selector
+}
+
+func selected(deployments []appsv1.Deployment, by labels.Selector) []appsv1.Deployment {
+	var found []appsv1.Deployment
+	for _, deployment := range deployments {
+		if !by.Empty() && by.Matches(labels.Set(deployment.Spec.Template.Labels)) {
+			found = append(found, deployment)
+		}
+	}
+	return found
+}
+
+func hasPort(deployment appsv1.Deployment, port intstr.IntOrString) bool {
+	return slices.ContainsFunc(deployment.Spec.Template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool {
+		return p.Name == port.StrVal
+	})
+}
+
+// argument returns the value of a flag that a Deployment's container is started with.
+func argument(t *testing.T, deployment appsv1.Deployment, flag string) string {
+	t.Helper()
+	for _, arg := range deployment.Spec.Template.Spec.Containers[0].Args {
+		if value, found := strings.CutPrefix(arg, flag+"="); found {
+			return value
+		}
+	}
+	t.Fatalf("%s is started without %s", deployment.Name, flag)
+	return ""
+}
+
+func environment(deployment appsv1.Deployment) map[string]string {
+	values := map[string]string{}
+	for _, variable := range deployment.Spec.Template.Spec.Containers[0].Env {
+		values[variable.Name] = variable.Value
+	}
+	return values
+}

@@ -1,0 +1,113 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config_test checks the manifests under config/: it renders them with kustomize as `make deploy` does and has
+// a real API server say what it thinks of them.
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
+)
+
+var env *testenv.Env
+
+func TestMain(m *testing.M) {
+	os.Exit(testenv.Run(m, func(e *testenv.Env) { env = e }))
+}
+
+// render returns the objects of a kustomization, in kustomize's order: what is needed first comes first.
+func render(t *testing.T, kustomization string) []*unstructured.Unstructured {
+	t.Helper()
+	kustomize := run(t, filepath.Join(testenv.Root(), "hack", "tool.sh"), "kustomize")
+	return decode(t, run(t, string(bytes.TrimSpace(kustomize)), "build", filepath.Join(testenv.Root(), kustomization)))
+}
+
+// load returns the objects of a file.
+func load(t *testing.T, file string) []*unstructured.Unstructured {
+	t.Helper()
+	manifest, err := os.ReadFile(filepath.Join(testenv.Root(), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decode(t, manifest)
+}
+
+// run returns what a command prints on standard output.
+func run(t *testing.T, command string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command, args...)
+	cmd.Dir = testenv.Root()
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, problems.Bytes())
+	}
+	return output
+}
+
+func decode(t *testing.T, manifests []byte) []*unstructured.Unstructured {
+	t.Helper()
+	var objects []*unstructured.Unstructured
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		switch err := decoder.Decode(object); {
+		case errors.Is(err, io.EOF):
+			if len(objects) == 0 {
+				t.Fatal("no objects at all")
+			}
+			return objects
+		case err != nil:
+			t.Fatalf("object %d: %v", len(objects)+1, err)
+		}
+		if len(object.Object) > 0 { // a document that is only a comment
+			objects = append(objects, object)
+		}
+	}
+}
+
+// all returns the objects of one kind as their Go type.
+func all[T any](t *testing.T, objects []*unstructured.Unstructured, kind string) []T {
+	t.Helper()
+	var found []T
+	for _, object := range objects {
+		if object.GetKind() != kind {
+			continue
+		}
+		var typed T
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &typed, true); err != nil {
+			t.Fatalf("%s: %v", describe(object), err)
+		}
+		found = append(found, typed)
+	}
+	return found
+}
+
+// one returns the object of a kind and name as its Go type.
+func one[T any](t *testing.T, objects []*unstructured.Unstructured, kind, name string) T {
+	t.Helper()
+	at := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == kind && o.GetName() == name })
+	if at < 0 {
+		t.Fatalf("there is no %s %s", kind, name)
+	}
+	return all[T](t, objects[at:at+1], kind)[0]
+}
+
+func describe(object *unstructured.Unstructured) string {
+	return fmt.Sprintf("%s %s", object.GetKind(), object.GetName())
+}
