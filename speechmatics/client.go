@@ -165,6 +165,8 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout: 15 * time.Second,
 		MaxIdleConns:        100,
 		MaxIdleConnsPerHost: 16,
+		// The answers' bodies have bounds of their own.
+		MaxResponseHeaderBytes: 256 << 10,
 		// Shorter than what servers and load balancers grant (from a minute on): a submission sent on a connection
 		// that is being closed at the other end has an unknown outcome.
 		IdleConnTimeout: 30 * time.Second,

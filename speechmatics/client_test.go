@@ -6,6 +6,7 @@ package speechmatics
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -205,6 +206,17 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 	if n := elsewhere.Load(); n != 0 {
 		t.Errorf("%d redirects were followed", n)
+	}
+}
+
+func TestRedirectToAPathIsRedacted(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/login?token=hunter2#hunter2")
+		w.WriteHeader(http.StatusFound)
+	})
+	_, err := c.GetJob(testContext(t), "a")
+	if text := fmt.Sprint(err); !strings.Contains(text, "redirect to http://127.0.0.1") || strings.Contains(text, "hunter2") {
+		t.Errorf("got %q", text)
 	}
 }
 

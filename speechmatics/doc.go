@@ -6,7 +6,7 @@
 //
 // # What it does, and what it leaves to its caller
 //
-// Every method is one request. The client retries nothing, waits for nothing and limits nothing: how often to
+// Every method is one request, and a list one per page. The client retries nothing, waits for nothing and limits nothing: how often to
 // ask, how long to back off and how many requests an account may have in flight are decisions about an account,
 // and a client does not see the whole of it. (Go's transport re-sends a GET by itself when a kept-alive connection
 // turns out to be closed, which is harmless. It cannot re-send a submission, see [Client.CreateJob].)

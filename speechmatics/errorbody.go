@@ -38,8 +38,8 @@ func (c *Client) readError(operation, jobID string, resp *http.Response) *Error 
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBodyBytes))
 	parsed := parseErrorBody(resp.Header.Get("Content-Type"), body)
 	detail := parsed.detail
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode < 400 {
-		detail = "redirect to " + location
+	if location, err := resp.Location(); err == nil && resp.StatusCode < http.StatusBadRequest {
+		detail = "redirect to " + location.String() // made absolute, so that it is redacted like any URL
 	}
 	return &Error{
 		Operation:   operation,
@@ -66,11 +66,11 @@ func (c *Client) requestID(resp *http.Response) string {
 
 // clean makes a text of somebody else's fit for errors: no secrets of URLs, not the key, one line, bounded.
 func (c *Client) clean(text string, maxBytes int) string {
-	text = RedactURLs(text)
+	text = RedactURLs(oneLine(text)) // in this order: what is not printable could hide a URL
 	if len(c.apiKey) >= minRedactedKeyBytes {
 		text = strings.ReplaceAll(text, c.apiKey, "[redacted]")
 	}
-	return cut(oneLine(text), maxBytes)
+	return cut(text, maxBytes)
 }
 
 // oneLine joins a text's lines, and removes what is not printable.

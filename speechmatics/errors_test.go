@@ -76,6 +76,10 @@ func TestErrorBodies(t *testing.T) {
 			name: "unprintable", contentType: "text/plain", status: 500, body: "a\x00b\x1b[31m\u202ec\xff\u00a0d",
 			want: Error{Detail: "a b [31mc\uFFFD d"},
 		},
+		{
+			name: "signed URL with something invisible in it", contentType: "text/plain", status: 500,
+			body: "https:\u200b//u:hunter2@h/a\u200b?\u200bhunter2 https://h/?\u200bhunter2\u00ad b", want: Error{Detail: "https://h/a https://h/ b"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

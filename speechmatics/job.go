@@ -18,6 +18,9 @@ import (
 // maxConfigBytes, so that whatever CreateJob submits can be read again.
 const maxJobBytes = 8 << 20
 
+// maxWordBytes bounds a status or language that nobody knows: they are shown to people.
+const maxWordBytes = 64
+
 // JobStatus is the state of a job. Other values than the constants may occur.
 type JobStatus string
 
@@ -51,7 +54,7 @@ func statusOf(text string) JobStatus {
 	case JobRunning, JobDone, JobRejected, JobDeleted, JobExpired:
 		return known
 	default:
-		return JobStatus(text)
+		return JobStatus(cut(oneLine(text), maxWordBytes))
 	}
 }
 
@@ -81,7 +84,7 @@ type Job struct {
 type JobError struct {
 	// Timestamp is when; zero if unknown.
 	Timestamp time.Time
-	// Message is what. It may contain the URL of media or of a notification with all its secrets: it must go through [RedactURLs]
+	// Message is what, of any length. It may contain the URL of media or of a notification with all its secrets: it must go through [RedactURLs]
 	// before it is shown, logged or stored.
 	Message string
 }
@@ -169,7 +172,7 @@ func languageOf(raw json.RawMessage) string {
 		Language json.RawMessage `json:"language"`
 	}
 	_ = json.Unmarshal(raw, &config)
-	return textOf(config.Language)
+	return cut(oneLine(textOf(config.Language)), maxWordBytes)
 }
 
 func trackingOf(raw json.RawMessage) *Tracking {

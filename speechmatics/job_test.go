@@ -79,6 +79,11 @@ func TestDecodeJob(t *testing.T) {
 				{"message":"second"},"third",[]]}`,
 			want: Job{ID: "a", Status: JobDone, Errors: []JobError{{created, "first"}, {time.Time{}, "second"}, {time.Time{}, "third"}}},
 		},
+		{
+			name:     "unknown words are bounded",
+			document: `{"id":"a","status":"` + strings.Repeat("S", 100) + `","transcription_config":{"language":"e\nn` + strings.Repeat("ü", 100) + `"}}`,
+			want:     Job{ID: "a", Status: JobStatus(strings.Repeat("S", 61) + "…"), Language: "e n" + strings.Repeat("ü", 29) + "…"},
+		},
 		{name: "fractional duration", document: `{"id":"a","duration":1.5}`, want: Job{ID: "a", Duration: 1500 * time.Millisecond}},
 		{name: "negative duration", document: `{"id":"a","duration":-1}`, want: Job{ID: "a"}},
 		{name: "endless duration", document: `{"id":"a","duration":1e300}`, want: Job{ID: "a"}},
