@@ -64,8 +64,7 @@ func WithHTTPClient(httpClient *http.Client) Option {
 		if httpClient == nil {
 			return &InvalidError{Operation: "New", Field: "HTTP client", Problem: "is nil"}
 		}
-		clone := *httpClient
-		c.http = &clone
+		c.http = withoutRedirects(*httpClient)
 		return nil
 	}
 }
@@ -122,10 +121,8 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 		}
 	}
 	if c.http == nil {
-		c.http = &http.Client{Transport: newTransport()}
+		c.http = withoutRedirects(http.Client{Transport: newTransport()})
 	}
-	// A redirect could lead the key, or media, to another host, and re-send a submission.
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
 }
 

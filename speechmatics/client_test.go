@@ -209,16 +209,42 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestRedirectToAPathIsRedacted(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Location", "/login?token=hunter2#hunter2")
-		w.WriteHeader(http.StatusFound)
-	})
-	_, err := c.GetJob(testContext(t), "a")
-	if text := fmt.Sprint(err); !strings.Contains(text, "redirect to http://127.0.0.1") || strings.Contains(text, "hunter2") {
-		t.Errorf("got %q", text)
+func TestLocationsOfRedirects(t *testing.T) {
+	for location, want := range map[string]string{
+		"/login?token=hunter2#hunter2":               "redirect to http://127.0.0.1",
+		"https://u:hunter2@example.com/a?hunter2":    "redirect to https://example.com/a",
+		"/%zz?token=hunter2":                         "302 Found",
+		"https://u:hunter2@example.com/%zz?hunter2=": "302 Found",
+		"": "302 Found",
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusFound)
+		})
+		_, err := c.GetJob(testContext(t), "a")
+		text := fmt.Sprint(err)
+		if !hasStatus(err, http.StatusFound) || !strings.Contains(text, want) || strings.Contains(text, "hunter2") {
+			t.Errorf("%q: got %q", location, text)
+		}
 	}
 }
+
+func TestCloseIdleConnections(t *testing.T) {
+	transport := &closeRecorder{}
+	c := newTestClient(t, "https://example.com", WithHTTPClient(&http.Client{Transport: transport}))
+	c.CloseIdleConnections()
+	if !transport.closed {
+		t.Error("the transport was not told")
+	}
+	newTestClient(t, "https://example.com", WithHTTPClient(&http.Client{Transport: roundTripper(nil)})).CloseIdleConnections()
+}
+
+type closeRecorder struct {
+	roundTripper
+	closed bool
+}
+
+func (r *closeRecorder) CloseIdleConnections() { r.closed = true }
 
 func TestContextEndsEveryCall(t *testing.T) {
 	calls := map[string]func(context.Context, *Client) error{
