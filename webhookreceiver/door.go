@@ -1,0 +1,350 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookreceiver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
+)
+
+// door is one of the two ways into the receiver.
+type door struct {
+	client  client.Client
+	keys    notification.KeySource
+	store   store.Store
+	clock   clock.PassiveClock
+	log     logr.Logger
+	metrics *metrics
+	limits  Limits
+
+	// purpose is what a token must be good for here, source who brings what comes in here.
+	purpose notification.Purpose
+	source  v1alpha1.NotificationSource
+	// internal doors answer questions about stores, and tell what is wrong.
+	internal bool
+	// room has as many places as requests are taken at once.
+	room chan struct{}
+}
+
+// notice is one notification.
+type notice struct {
+	target  notification.Target
+	source  v1alpha1.NotificationSource
+	jobID   string
+	outcome v1alpha1.NotificationOutcome
+	info    *jobInfo
+}
+
+func (n *notice) audioDuration() *metav1.Duration {
+	if n.info == nil || n.info.duration == 0 {
+		return nil
+	}
+	return &metav1.Duration{Duration: n.info.duration}
+}
+
+// visit is what is logged and counted about a request.
+type visit struct {
+	started time.Time
+	notice  notice
+	proven  bool // the token was good
+	check   bool // a question about a store
+	body    *body
+	stored  []v1alpha1.StoredTranscript
+}
+
+// ServeHTTP implements http.Handler.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v := &visit{started: d.clock.Now()}
+	connection := http.NewResponseController(w)
+	// Also what is never read of a body is waited for, by net/http when it ends the request.
+	_ = connection.SetReadDeadline(v.started.Add(d.limits.BodyStall))
+	res, err := d.serve(r, connection, v)
+	_ = connection.SetWriteDeadline(d.clock.Now().Add(writeTimeout))
+	d.answer(w, res, err)
+	d.report(v, res, err)
+}
+
+// serve does what a request asks for. The order is from the cheap to the expensive: method, limits, route, token, and then the job.
+func (d *door) serve(r *http.Request, connection deadliner, v *visit) (result, *refusal) {
+	if !d.allows(r.Method) {
+		return "", refuse(http.StatusMethodNotAllowed, resultMethod, notification.ReasonBadRequest, errMethod)
+	}
+	select {
+	case d.room <- struct{}{}:
+		defer func() { <-d.room }()
+		defer d.metrics.enter(d.source)()
+	default:
+		return "", refuse(http.StatusServiceUnavailable, resultBusy, notification.ReasonBusy, errBusy)
+	}
+	if err := d.route(r, v); err != nil {
+		return "", err
+	}
+	if err := d.authenticate(r, v); err != nil {
+		return "", err
+	}
+	var (
+		res result
+		err error
+	)
+	if v.check {
+		res, err = d.checkStore(r.Context(), v.notice.target)
+	} else {
+		v.body = newBody(r.Body, connection, d.clock, d.limits)
+		res, err = d.notify(r, v)
+	}
+	switch {
+	case errors.Is(err, errJobGone), errors.Is(err, store.ErrGone):
+		return resultGone, nil
+	case err != nil:
+		return "", asRefusal(err)
+	}
+	return res, nil
+}
+
+func (d *door) allows(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || (d.internal && method == http.MethodGet)
+}
+
+func (d *door) allowed() string {
+	if d.internal {
+		return "GET, POST, PUT"
+	}
+	return "POST, PUT"
+}
+
+// route finds out which job attempt the request is about, and what it asks for. A path that needs unescaping is not one of ours.
+func (d *door) route(r *http.Request, v *visit) *refusal {
+	parse := notification.ParsePath
+	if v.check = r.Method == http.MethodGet; v.check {
+		parse = notification.ParseStorePath
+	}
+	target, err := parse(r.URL.EscapedPath())
+	if err != nil {
+		return refuse(http.StatusNotFound, resultNotFound, notification.ReasonBadRequest, errNotFound)
+	}
+	v.notice.target, v.notice.source = target, d.source
+	return nil
+}
+
+// authenticate wants exactly one header with the token of this very attempt, for this door.
+func (d *door) authenticate(r *http.Request, v *visit) *refusal {
+	unauthorized := refuse(http.StatusUnauthorized, resultUnauthorized, notification.ReasonUnauthorized, errUnauthorized)
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return unauthorized
+	}
+	token, err := notification.ParseAuthorization(values[0])
+	if err != nil {
+		return unauthorized
+	}
+	keyring, err := d.keys.Keyring()
+	if err != nil {
+		return refuse(http.StatusServiceUnavailable, resultInternal, notification.ReasonInternal, fmt.Errorf("there are no notification keys: %w", err))
+	}
+	if !keyring.Verify(d.purpose, v.notice.target, token) {
+		return unauthorized
+	}
+	v.proven = true
+	return nil
+}
+
+// notify processes a notification: look at the job, take in the body, store, record.
+func (d *door) notify(r *http.Request, v *visit) (result, error) {
+	job, err := d.lookup(r.Context(), v.notice.target)
+	if err != nil {
+		return "", err
+	}
+	n := &v.notice
+	if n.jobID, n.outcome, err = parseQuery(r.URL.RawQuery); err != nil {
+		return "", malformedRequest(err)
+	}
+	standing := judge(job, n.target.Attempt, n.jobID)
+	if !standing.counts {
+		return standing.why, nil
+	}
+	in := &intake{wanted: job.Spec.Transcripts.Formats}
+	if n.outcome == v1alpha1.OutcomeSuccess {
+		if in.batch, err = d.store.Begin(r.Context(), storeJob(job, n)); err != nil {
+			return "", err
+		}
+		defer in.batch.Discard()
+	}
+	if err := d.takeIn(r, v, in); err != nil {
+		return "", err
+	}
+	if err := in.info.check(n, standing); err != nil {
+		return "", err
+	}
+	n.info = in.info
+	return d.commit(r.Context(), job, v, in)
+}
+
+func (d *door) lookup(ctx context.Context, target notification.Target) (*v1alpha1.TranscriptionJob, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.limits.LookupTimeout)
+	defer cancel()
+	return liveJob(ctx, d.client, target)
+}
+
+// takeIn reads the body. Of a job that failed nothing is stored, and what a body may hold then is documented in two ways that contradict
+// each other; so it is looked into for the facts about the job only, and a body that cannot be read does not matter.
+func (d *door) takeIn(r *http.Request, v *visit, in *intake) error {
+	err := in.read(r.Context(), r.Header, v.body)
+	var ofBody *bodyError
+	if in.batch == nil && errors.As(err, &ofBody) {
+		d.log.V(1).Info("The body of a notification that is no success cannot be read", "cause", ofBody.Error())
+		return nil
+	}
+	return err
+}
+
+// commit stores what was staged and records it. It is not given up when the sender goes: it has sent everything.
+func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *visit, in *intake) (result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout)
+	defer cancel()
+	if len(in.staged) > 0 {
+		stored, err := in.batch.Commit(ctx)
+		if err != nil {
+			return "", err
+		}
+		v.stored = stored
+	}
+	return d.record(ctx, job, &v.notice, v.stored)
+}
+
+// checkStore answers the manager's question whether the job's transcripts could be stored.
+func (d *door) checkStore(ctx context.Context, target notification.Target) (result, error) {
+	job, err := d.lookup(ctx, target)
+	if errors.Is(err, errJobGone) {
+		return "", refuse(http.StatusGone, resultGone, notification.ReasonJobGone,
+			fmt.Errorf("the TranscriptionJob %s/%s with the UID %s is not there", target.Namespace, target.Name, target.UID))
+	}
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.limits.CommitTimeout)
+	defer cancel()
+	if err := d.store.Check(ctx, storeJob(job, &notice{target: target})); err != nil {
+		return "", err
+	}
+	return resultAvailable, nil
+}
+
+func storeJob(job *v1alpha1.TranscriptionJob, n *notice) store.Job {
+	return store.Job{
+		Namespace: job.Namespace, Name: job.Name, UID: job.UID, Attempt: n.target.Attempt, ID: n.jobID,
+		Transcripts: job.Spec.Transcripts,
+		Recorded:    recordedTranscripts(&job.Status, n),
+	}
+}
+
+// parseQuery reads the ID and the outcome that the provider has appended: exactly one of each, since of two nobody knows which is meant.
+// Other parameters do not matter. Errors do not repeat the query.
+func parseQuery(query string) (jobID string, outcome v1alpha1.NotificationOutcome, err error) {
+	if len(query) > maxQueryBytes {
+		return "", "", errors.New("the query is too long")
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "", "", errors.New("the query is malformed")
+	}
+	ids, statuses := values[notification.ParameterID], values[notification.ParameterStatus]
+	if len(ids) != 1 || len(statuses) != 1 {
+		return "", "", errors.New("the query does not have exactly one id and one status")
+	}
+	if !notification.ValidJobID(ids[0]) {
+		return "", "", errors.New("the id in the query cannot be the ID of a job")
+	}
+	outcome, _ = notification.ParseOutcome(statuses[0])
+	if outcome == "" {
+		return "", "", errors.New("the status in the query is not a word")
+	}
+	return ids[0], outcome, nil
+}
+
+// answer writes the response. The public door tells only what the status code tells, and of trouble with a store only that there is
+// some: whose it is, is the manager's to know.
+func (d *door) answer(w http.ResponseWriter, _ result, refused *refusal) {
+	if refused == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	status := refused.status
+	if !d.internal && (status == http.StatusConflict || status == http.StatusUnprocessableEntity) {
+		status = http.StatusServiceUnavailable
+	}
+	header := w.Header()
+	// The rest of the body is not worth waiting for.
+	header.Set("Connection", "close")
+	header.Set("X-Content-Type-Options", "nosniff")
+	switch status {
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", d.allowed())
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	}
+	if !d.internal {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	header.Set("Content-Type", notification.ProblemMediaType)
+	w.WriteHeader(status)
+	// The other side may have gone.
+	_ = json.NewEncoder(w).Encode(notification.Problem{Reason: refused.reason, Message: refused.Error()})
+}
+
+// report counts a request and logs it, in one line. Requests without a good token are logged only verbosely, or anybody could fill
+// the log. No token, query or body is ever logged.
+func (d *door) report(v *visit, res result, refused *refusal) {
+	if refused != nil {
+		res = refused.result
+	}
+	d.metrics.observe(d.source, v, res, d.clock.Since(v.started))
+	log := d.log.WithValues("result", res, "source", d.source)
+	if !v.proven {
+		log.V(1).Info("Request refused")
+		return
+	}
+	log = log.WithValues("namespace", v.notice.target.Namespace, "name", v.notice.target.Name, "uid", v.notice.target.UID,
+		"attempt", v.notice.target.Attempt, "duration", d.clock.Since(v.started).String())
+	message := "Notification processed"
+	if v.check {
+		message = "Store checked"
+	} else {
+		log = log.WithValues("jobID", v.notice.jobID, "outcome", v.notice.outcome, "bodyBytes", v.body.n, "stored", formats(v.stored))
+	}
+	switch {
+	case refused == nil:
+		log.Info(message)
+	case refused.status >= http.StatusInternalServerError || refused.status == http.StatusConflict || refused.status == http.StatusUnprocessableEntity:
+		log.Error(refused, message)
+	default:
+		log.Info(message, "cause", refused.Error())
+	}
+}
+
+func formats(stored []v1alpha1.StoredTranscript) string {
+	all := make([]string, 0, len(stored))
+	for _, transcript := range stored {
+		all = append(all, string(transcript.Format))
+	}
+	return strings.Join(all, ",")
+}

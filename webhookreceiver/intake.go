@@ -1,0 +1,142 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookreceiver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
+)
+
+// intake takes in the body of one notification: it stages the transcripts that the job asks for and reads the facts about the job.
+type intake struct {
+	// batch is where transcripts are staged; nil if none is to be stored.
+	batch store.Batch
+	// wanted are the formats that the job asks for.
+	wanted []v1alpha1.TranscriptFormat
+	// staged are the formats that are staged.
+	staged []v1alpha1.TranscriptFormat
+	// info are the facts about the job; nil if the body has none.
+	info *jobInfo
+}
+
+// read reads the body to its end, in any of the forms that the provider sends: nothing, one item as it is, or several of them as
+// multipart/form-data. Errors of the body are *bodyError.
+func (in *intake) read(ctx context.Context, header http.Header, b *body) error {
+	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return refuse(http.StatusUnsupportedMediaType, resultMalformed, "", errors.New("the body has a Content-Encoding, which the provider does not use"))
+	}
+	contentType := header.Get("Content-Type")
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	if err == nil && strings.HasPrefix(mediaType, "multipart/") {
+		return in.readParts(ctx, parameters["boundary"], b)
+	}
+	_, disposition, _ := mime.ParseMediaType(header.Get("Content-Disposition")) // an invalid one tells nothing
+	return in.readOne(ctx, part{name: disposition["name"], fileName: disposition["filename"], contentType: contentType}, b)
+}
+
+// readOne reads a body that is one item. An empty one is no item at all: it is not an empty transcript.
+func (in *intake) readOne(ctx context.Context, p part, b *body) error {
+	r := bufio.NewReaderSize(b, sniffBytes)
+	if _, err := r.Peek(1); errors.Is(err, io.EOF) {
+		return nil
+	}
+	return in.take(ctx, p, r)
+}
+
+func (in *intake) readParts(ctx context.Context, boundary string, b *body) error {
+	if boundary == "" {
+		return &bodyError{fmt.Errorf("%w: it is multipart without a boundary", errBodyMalformed)}
+	}
+	end := newWatcher(b, "--"+boundary+"--")
+	r := multipart.NewReader(end, boundary)
+	for n := 0; ; n++ {
+		b.allowance = maxPartHeaderBytes
+		p, err := r.NextPart()
+		b.allowance = unlimited
+		switch {
+		case errors.Is(err, io.EOF) && (end.seen || b.n == 0):
+			return nil // nothing at all is no item, whatever it is called
+		case errors.Is(err, multipart.ErrMessageTooLarge):
+			return &bodyError{errHeadersTooLarge}
+		case err != nil:
+			return malformed(err)
+		case n == maxParts:
+			return &bodyError{errTooManyParts}
+		}
+		described := part{name: p.FormName(), fileName: p.FileName(), contentType: contentTypeOf(p.Header)}
+		if err := in.take(ctx, described, bufio.NewReaderSize(partReader{p}, sniffBytes)); err != nil {
+			return err
+		}
+	}
+}
+
+// watcher reads and notices when a text goes by. multipart.Reader reports the end of a body that was cut off after a boundary as it
+// reports the end of a whole one, so somebody has to watch for the last boundary.
+type watcher struct {
+	r    io.Reader
+	text []byte
+	// tail are the last bytes that were read, one fewer than the text has.
+	tail []byte
+	seen bool
+}
+
+func newWatcher(r io.Reader, text string) *watcher { return &watcher{r: r, text: []byte(text)} }
+
+func (w *watcher) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if w.seen {
+		return n, err
+	}
+	overlap := len(w.text) - 1
+	w.tail = append(w.tail, p[:min(n, overlap)]...)
+	w.seen = bytes.Contains(w.tail, w.text) || bytes.Contains(p[:n], w.text)
+	if n > overlap {
+		w.tail = append(w.tail[:0], p[n-overlap:n]...)
+	} else if len(w.tail) > overlap {
+		w.tail = append(w.tail[:0], w.tail[len(w.tail)-overlap:]...)
+	}
+	return n, err
+}
+
+// contentTypeOf is the content type of a part; RFC 7578 says what its absence means, but not every sender does.
+func contentTypeOf(header textproto.MIMEHeader) string { return header.Get("Content-Type") }
+
+// take reads one item to its end.
+func (in *intake) take(ctx context.Context, p part, r *bufio.Reader) error {
+	head, err := r.Peek(sniffBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	p.head = head
+	kind := classify(p)
+	switch {
+	case kind == kindJobInfo && in.info == nil:
+		if in.info, err = parseJobInfo(r); err != nil {
+			return err
+		}
+	case in.wants(kind.format()):
+		in.staged = append(in.staged, kind.format())
+		return in.batch.Stage(ctx, kind.format(), r)
+	}
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+// wants says whether a transcript in the format is to be stored. Of several in the same format the first is.
+func (in *intake) wants(format v1alpha1.TranscriptFormat) bool {
+	return in.batch != nil && slices.Contains(in.wanted, format) && !slices.Contains(in.staged, format)
+}

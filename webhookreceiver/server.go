@@ -1,0 +1,177 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookreceiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
+)
+
+const (
+	// DefaultShutdownDelay is how long connections are still accepted after readiness was switched off, so that nobody is sent here any
+	// more when the doors close.
+	DefaultShutdownDelay = 5 * time.Second
+	// DefaultDrainTimeout is how long requests may take to end after the doors were closed.
+	DefaultDrainTimeout = 30 * time.Second
+)
+
+// Options are what a Server needs.
+type Options struct {
+	// Client reads jobs and applies their status. It must not have a cache.
+	Client client.Client
+	// Keys verify tokens.
+	Keys notification.KeySource
+	// Store keeps transcripts.
+	Store store.Store
+	// Volumes are tried before the receiver is ready.
+	Volumes Prober
+	// Clock tells the time; the default is the real one.
+	Clock clock.Clock
+	// Log receives one line for each notification.
+	Log logr.Logger
+	// Limits bound what is taken.
+	Limits Limits
+	// ShutdownDelay and DrainTimeout say how a shutdown goes. Zero means the defaults, negative means none.
+	ShutdownDelay, DrainTimeout time.Duration
+}
+
+// Listeners are where a Server is reached. Run closes them. Metrics and Health may be nil.
+type Listeners struct {
+	Public, Internal, Metrics, Health net.Listener
+}
+
+// Server is the webhook receiver.
+type Server struct {
+	options   Options
+	metrics   *metrics
+	readiness *readiness
+	public    *door
+	internal  *door
+}
+
+// New returns a server; Run starts it.
+func New(o Options) *Server {
+	o.Limits = o.Limits.withDefaults()
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	o.ShutdownDelay = cmp.Or(o.ShutdownDelay, DefaultShutdownDelay)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, DefaultDrainTimeout)
+	s := &Server{options: o, metrics: newMetrics(o.Keys)}
+	s.readiness = &readiness{
+		client: o.Client, keys: o.Keys, volumes: o.Volumes, clock: o.Clock, log: o.Log.WithName("readiness"), probed: map[string]bool{},
+	}
+	s.public = s.door(notification.PurposeCallback, v1alpha1.SourceCallback, o.Limits.PublicRequests)
+	s.internal = s.door(notification.PurposeDeliver, v1alpha1.SourceDelivery, o.Limits.InternalRequests)
+	s.internal.internal = true
+	return s
+}
+
+func (s *Server) door(purpose notification.Purpose, source v1alpha1.NotificationSource, requests int) *door {
+	return &door{
+		client: s.options.Client, keys: s.options.Keys, store: s.options.Store, clock: s.options.Clock, log: s.options.Log,
+		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests),
+	}
+}
+
+// Run serves until the context ends, and then shuts down in order: it says that it is not ready, goes on for ShutdownDelay, closes the
+// doors, and lets the requests that it has end within DrainTimeout. It returns what went wrong: a listener that failed, or requests
+// that were broken off.
+func (s *Server) Run(ctx context.Context, listeners Listeners) error {
+	doors := []*endpoint{
+		s.endpoint("public", listeners.Public, s.public),
+		s.endpoint("internal", listeners.Internal, s.internal),
+	}
+	var others []*endpoint
+	if listeners.Metrics != nil {
+		others = append(others, s.endpoint("metrics", listeners.Metrics, promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{Registry: s.metrics.registry})))
+	}
+	if listeners.Health != nil {
+		others = append(others, s.endpoint("health", listeners.Health, healthHandler(s.readiness)))
+	}
+
+	group, failed := errgroup.WithContext(ctx)
+	for _, e := range append(doors, others...) {
+		group.Go(e.serve)
+	}
+	<-failed.Done() // the context has ended, or a listener has failed
+	shutdown := s.shutdown(context.WithoutCancel(ctx), ctx.Err() != nil, doors, others)
+	return errors.Join(group.Wait(), shutdown)
+}
+
+// shutdown closes the doors first and the rest afterwards, so that probes and metrics work to the end.
+func (s *Server) shutdown(ctx context.Context, orderly bool, doors, others []*endpoint) error {
+	s.readiness.draining.Store(true)
+	if orderly && s.options.ShutdownDelay > 0 {
+		s.options.Log.Info("Shutting down: not ready any more", "delay", s.options.ShutdownDelay.String())
+		<-s.options.Clock.After(s.options.ShutdownDelay)
+	}
+	s.options.Log.Info("Shutting down: closing the doors", "drainTimeout", s.options.DrainTimeout.String())
+	ctx, cancel := context.WithTimeout(ctx, max(0, s.options.DrainTimeout))
+	defer cancel()
+	var group errgroup.Group
+	for _, e := range doors {
+		group.Go(func() error { return e.drain(ctx) })
+	}
+	err := group.Wait()
+	for _, e := range others {
+		err = errors.Join(err, e.server.Close())
+	}
+	return err
+}
+
+// endpoint is a listener with its server.
+type endpoint struct {
+	name     string
+	listener net.Listener
+	server   *http.Server
+}
+
+func (s *Server) endpoint(name string, listener net.Listener, handler http.Handler) *endpoint {
+	log := s.options.Log.WithName(name)
+	return &endpoint{
+		name:     name,
+		listener: netutil.LimitListener(listener, maxConnections),
+		server: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: readHeaderTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			// There is no ReadTimeout and no WriteTimeout: both would bound a body's duration. See body.
+			ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(log.V(1)), slog.LevelInfo),
+		},
+	}
+}
+
+func (e *endpoint) serve() error {
+	if err := e.server.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("the %s listener at %s failed: %w", e.name, e.listener.Addr(), err)
+	}
+	return nil
+}
+
+// drain closes the listener and waits for the requests. What has not ended when the context does is broken off.
+func (e *endpoint) drain(ctx context.Context) error {
+	if err := e.server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests at the %s listener were broken off: %w", e.name, err), e.server.Close())
+	}
+	return nil
+}
