@@ -78,7 +78,7 @@ func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account
 	}
 	p, err := r.providers.renew(ctx, account)
 	if err == nil {
-		status.BaseURL = &p.baseURL
+		status.BaseURL = ptr.To(p.baseURL)
 		err = r.probe(ctx, p)
 	}
 	now := r.options.Clock.Now()
@@ -225,8 +225,10 @@ func (r *AccountReconciler) applyStatus(ctx context.Context, account v1alpha1.Ac
 	return nil
 }
 
-// accountApply is the apply of an account's status, with the resourceVersion that it was computed from.
+// accountApply is the apply of an account's status, with the resourceVersion that it was computed from. It shares no memory with
+// the status, because the API server's answer is decoded into it.
 func accountApply(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus) runtime.ApplyConfiguration {
+	status = status.DeepCopy()
 	apply := applyv1alpha1.SpeechmaticsAccountStatus().WithConditions(conditionApplies(status.Conditions)...)
 	apply.ObservedGeneration = status.ObservedGeneration
 	apply.BaseURL = status.BaseURL

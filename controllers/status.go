@@ -124,8 +124,10 @@ func (s *scope) applied(returned *applyv1alpha1.TranscriptionJobApplyConfigurati
 	}
 }
 
-// controllerStatus is the complete set of the fields that the controller owns. A field that is left out is removed.
+// controllerStatus is the complete set of the fields that the controller owns. A field that is left out is removed. It shares no
+// memory with the status, because the API server's answer is decoded into it.
 func controllerStatus(status *v1alpha1.TranscriptionJobStatus) *applyv1alpha1.TranscriptionJobStatusApplyConfiguration {
+	status = status.DeepCopy()
 	apply := applyv1alpha1.TranscriptionJobStatus().WithConditions(conditionApplies(status.Conditions)...)
 	apply.ObservedGeneration = status.ObservedGeneration
 	apply.FailedAttempts = status.FailedAttempts

@@ -84,7 +84,7 @@ func (r *JobReconciler) takeUp(ctx context.Context, s *scope, p *provider) error
 	if s.job.Status.StartTime != nil && s.job.Status.AccountRef != nil {
 		return nil
 	}
-	s.status.AccountRef = &p.account
+	s.status.AccountRef = p.account.DeepCopy()
 	if s.status.StartTime == nil {
 		s.status.StartTime = ptr.To(metav1.NewTime(s.now()))
 	}

@@ -1,0 +1,223 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+)
+
+func waitingJob(namespace, name string, priority int32, created time.Time) *v1alpha1.TranscriptionJob {
+	return &v1alpha1.TranscriptionJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name), CreationTimestamp: metav1.NewTime(created)},
+		Spec:       v1alpha1.TranscriptionJobSpec{Priority: ptr.To(priority)},
+	}
+}
+
+// TestCandidate_before checks the order in which waiting jobs are let in.
+func TestCandidate_before(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	served := map[string]uint64{"busy": 7}
+	ordered := []candidate{
+		candidateOf(waitingJob("idle", "low", 0, start.Add(time.Hour))),       // its namespace was not served yet
+		candidateOf(waitingJob("busy", "high", 10, start.Add(2*time.Hour))),   // priority beats age
+		candidateOf(waitingJob("busy", "old", 5, start)),                      // then age
+		candidateOf(waitingJob("busy", "young-a", 5, start.Add(time.Minute))), // then the name, so that the order is total
+		candidateOf(waitingJob("busy", "young-b", 5, start.Add(time.Minute))),
+		candidateOf(waitingJob("busy", "negative", -1, start)),
+	}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got, want := a.before(b, served), i < j; got != want {
+				t.Errorf("%s before %s: %v, want %v", a.key, b.key, got, want)
+			}
+		}
+	}
+}
+
+// steppingClock is a fake clock whose AfterFunc calls run after the step, not within it, where they could not even read the
+// time.
+type steppingClock struct {
+	*testingclock.FakeClock
+	mu    sync.Mutex
+	calls []delayedCall
+}
+
+type delayedCall struct {
+	at   time.Time
+	call func()
+}
+
+func newSteppingClock() *steppingClock {
+	return &steppingClock{FakeClock: testingclock.NewFakeClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
+}
+
+func (c *steppingClock) AfterFunc(d time.Duration, call func()) clock.Timer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls = append(c.calls, delayedCall{at: c.Now().Add(d), call: call})
+	return c.NewTimer(d)
+}
+
+func (c *steppingClock) Step(d time.Duration) {
+	c.FakeClock.Step(d)
+	for _, due := range c.due() {
+		due.call()
+	}
+}
+
+func (c *steppingClock) due() []delayedCall {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var due, later []delayedCall
+	for _, call := range c.calls {
+		if call.at.After(c.Now()) {
+			later = append(later, call)
+		} else {
+			due = append(due, call)
+		}
+	}
+	c.calls = later
+	return due
+}
+
+// admissions is a recorder of the jobs that are woken.
+type admissions struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (a *admissions) wake(name types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.names = append(a.names, name.String())
+}
+
+func (a *admissions) all() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.names)
+}
+
+// TestLimits_fairness has one namespace create many jobs before another creates a few: the few take turns with the many.
+func TestLimits_fairness(t *testing.T) {
+	t.Parallel()
+	fake := newSteppingClock()
+	woken := &admissions{}
+	l := newLimits(fake, woken.wake)
+	l.set("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(10))})
+	for i := range 6 {
+		l.admit(waitingJob("many", fmt.Sprintf("%02d", i), 0, fake.Now()))
+	}
+	for i := range 2 {
+		l.admit(waitingJob("few", fmt.Sprintf("%02d", i), 0, fake.Now()))
+	}
+	for range 20 {
+		fake.Step(100 * time.Millisecond)
+	}
+	want := []string{"few/00", "many/01", "few/01", "many/02", "many/03", "many/04", "many/05"}
+	if diff := cmp.Diff(want, woken.all()); diff != "" {
+		t.Errorf("order of admission (-want +got); many/00 was let in at once:\n%s", diff)
+	}
+}
+
+// TestLimits_rate counts admissions of a crowd over ten seconds.
+func TestLimits_rate(t *testing.T) {
+	t.Parallel()
+	fake := newSteppingClock()
+	woken := &admissions{}
+	l := newLimits(fake, woken.wake)
+	l.set("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(5))})
+	for i := range 200 {
+		l.admit(waitingJob("n", fmt.Sprintf("%03d", i), 0, fake.Now()))
+	}
+	for range 1000 {
+		fake.Step(10 * time.Millisecond)
+	}
+	if n := len(woken.all()); n < 48 || n > 50 {
+		t.Errorf("%d jobs were let in within 10 s at 5/s, want 48 to 50", n)
+	}
+}
+
+// TestLimits_runningJobs keeps the number of running jobs, also of those from before a restart.
+func TestLimits_runningJobs(t *testing.T) {
+	t.Parallel()
+	fake := newSteppingClock()
+	woken := &admissions{}
+	l := newLimits(fake, woken.wake)
+	l.set("account", &v1alpha1.AccountLimits{RunningJobs: ptr.To(int32(2)), SubmissionsPerSecond: ptr.To(int32(10000))})
+	l.occupy("from before the restart")
+	a, b := waitingJob("n", "a", 0, fake.Now()), waitingJob("n", "b", 0, fake.Now())
+	if !l.admit(a) || l.admit(b) {
+		t.Fatal("of two places one was free: the first job has to get it, the second has to wait")
+	}
+	if !l.admit(a) {
+		t.Error("a job that was let in is not let in when it asks again")
+	}
+	fake.Step(time.Second)
+	if len(woken.all()) != 0 {
+		t.Errorf("%v was let in though no place was free", woken.all())
+	}
+	l.release("from before the restart")
+	if diff := cmp.Diff([]string{"n/b"}, woken.all()); diff != "" {
+		t.Errorf("woken after a place became free (-want +got):\n%s", diff)
+	}
+	if running, waiting := l.counts(); running != 2 || waiting != 0 {
+		t.Errorf("%d running and %d waiting, want 2 and 0", running, waiting)
+	}
+}
+
+// TestLimits_shared has two accounts share a key: the lowest figures win, whatever their order.
+func TestLimits_shared(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][]types.UID{{"low", "high"}, {"high", "low"}} {
+		l := newLimits(newSteppingClock(), func(types.NamespacedName) {})
+		specs := map[types.UID]*v1alpha1.AccountLimits{"low": {RunningJobs: ptr.To(int32(1))}, "high": {RunningJobs: ptr.To(int32(100))}}
+		for _, uid := range order {
+			l.set(uid, specs[uid])
+		}
+		if l.runningJobs != 1 {
+			t.Errorf("order %v: %d running jobs, want 1", order, l.runningJobs)
+		}
+	}
+}
+
+// TestLimits_slowDown checks that an answer 429 stops submissions and requests alike.
+func TestLimits_slowDown(t *testing.T) {
+	t.Parallel()
+	fake := newSteppingClock()
+	woken := &admissions{}
+	l := newLimits(fake, woken.wake)
+	l.slowDown(30 * time.Second)
+	if l.admit(waitingJob("n", "a", 0, fake.Now())) {
+		t.Error("a job was let in during the pause")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.request(ctx); err == nil {
+		t.Error("a request was let through during the pause")
+	}
+	fake.Step(31 * time.Second)
+	if diff := cmp.Diff([]string{"n/a"}, woken.all()); diff != "" {
+		t.Errorf("woken after the pause (-want +got):\n%s", diff)
+	}
+	l.slowDown(24 * time.Hour)
+	if pause := l.pausedUntil.Sub(fake.Now()); pause != maxPause {
+		t.Errorf("one answer stops the account for %s, want at most %s", pause, maxPause)
+	}
+}

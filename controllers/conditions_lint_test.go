@@ -1,0 +1,118 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+)
+
+// jobConditions are the conditions that a job has as soon as it was looked at.
+var jobConditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionComplete, v1alpha1.ConditionFailed,
+	v1alpha1.ConditionFinished, v1alpha1.ConditionSuspended, v1alpha1.ConditionStalled,
+}
+
+// lintConditions returns every rule that the conditions of a job break, in the manner of fluxcd's conditions/check. It holds
+// after every scenario.
+func lintConditions(job *v1alpha1.TranscriptionJob) []string {
+	var broken []string
+	report := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
+	is := map[string]bool{}
+	byType := map[string]metav1.Condition{}
+	for _, c := range job.Status.Conditions {
+		if _, twice := byType[c.Type]; twice {
+			report("condition %s is there twice", c.Type)
+		}
+		byType[c.Type] = c
+		is[c.Type] = c.Status == metav1.ConditionTrue
+		switch {
+		case !slices.Contains(jobConditions, c.Type):
+			report("condition %s is not one of a job's", c.Type)
+		case c.Status != metav1.ConditionTrue && c.Status != metav1.ConditionFalse:
+			report("condition %s is %s: a job always knows", c.Type, c.Status)
+		case c.ObservedGeneration != job.Generation:
+			report("condition %s has observedGeneration %d, the job's is %d", c.Type, c.ObservedGeneration, job.Generation)
+		case c.Reason == "" || strings.ContainsAny(c.Reason, " :."):
+			report("condition %s has the reason %q, which is no constant", c.Type, c.Reason)
+		case c.LastTransitionTime.IsZero():
+			report("condition %s has no lastTransitionTime", c.Type)
+		}
+	}
+	for _, kind := range jobConditions {
+		if _, ok := byType[kind]; !ok {
+			report("condition %s is missing", kind)
+		}
+	}
+	if byType[v1alpha1.ConditionReady].Message == "" {
+		report("Ready has no message")
+	}
+	if valueOf(job.Status.ObservedGeneration) != job.Generation {
+		report("observedGeneration is %d, generation %d", valueOf(job.Status.ObservedGeneration), job.Generation)
+	}
+	lintCombinations(job, is, report)
+	return broken
+}
+
+// lintCombinations are the rules on conditions that do not go together.
+func lintCombinations(job *v1alpha1.TranscriptionJob, is map[string]bool, report func(string, ...any)) {
+	finished := is[v1alpha1.ConditionComplete] || is[v1alpha1.ConditionFailed]
+	for _, rule := range []struct {
+		broken bool
+		what   string
+	}{
+		{is[v1alpha1.ConditionComplete] && is[v1alpha1.ConditionFailed], "a job is Complete and Failed"},
+		{is[v1alpha1.ConditionFinished] != finished, "Finished is not Complete or Failed"},
+		{is[v1alpha1.ConditionReady] != is[v1alpha1.ConditionComplete], "Ready is not Complete"},
+		{is[v1alpha1.ConditionFailed] && !is[v1alpha1.ConditionStalled], "a failed job is not Stalled"},
+		{is[v1alpha1.ConditionReady] && is[v1alpha1.ConditionStalled], "a job is Ready and Stalled"},
+		{is[v1alpha1.ConditionSuspended] && finished, "a finished job is Suspended"},
+		{(job.Status.CompletionTime != nil) != finished, "completionTime does not go with Finished"},
+	} {
+		if rule.broken {
+			report("%s", rule.what)
+		}
+	}
+}
+
+// kstatusOf is what kubectl, Flux, Argo CD and the like make of a job.
+func kstatusOf(t *testing.T, job *v1alpha1.TranscriptionJob) status.Status {
+	t.Helper()
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := status.Compute(&unstructured.Unstructured{Object: object})
+	if err != nil {
+		t.Fatalf("kstatus cannot make anything of the job: %v", err)
+	}
+	return result.Status
+}
+
+// wantKstatus is what kstatus is to say of a job.
+func wantKstatus(job *v1alpha1.TranscriptionJob) status.Status {
+	ready, stalled := readyCondition(job.Status.Conditions), false
+	for _, c := range job.Status.Conditions {
+		stalled = stalled || (c.Type == v1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue)
+	}
+	switch {
+	case job.DeletionTimestamp != nil:
+		return status.TerminatingStatus
+	case stalled:
+		return status.FailedStatus
+	case ready != nil && ready.Status == metav1.ConditionTrue:
+		return status.CurrentStatus
+	default:
+		return status.InProgressStatus
+	}
+}

@@ -1,0 +1,219 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+)
+
+// step is a reconciler that is driven by hand, step by step, on the real API server.
+func step(t *testing.T, c client.Client) *JobReconciler {
+	t.Helper()
+	counted, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := Options{Namespace: "manager"}.withDefaults()
+	return &JobReconciler{
+		client: c, live: env.Client, recorder: events.NewFakeRecorder(100), providers: newProviders(env.Client, options),
+		metrics: counted, options: options, polls: newPolls(), written: newWrittenVersions(), keys: newKeyring(t),
+	}
+}
+
+// bareJob creates a job that no manager sees.
+func bareJob(t *testing.T, namespace, name string) *v1alpha1.TranscriptionJob {
+	t.Helper()
+	url := "https://media.example.com/a.wav"
+	job := &v1alpha1.TranscriptionJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha1.TranscriptionJobSpec{
+			Media:         v1alpha1.MediaSource{URL: &url},
+			Transcription: v1alpha1.TranscriptionConfig{Language: "en"},
+		},
+	}
+	if err := env.Client.Create(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+func get(t *testing.T, job *v1alpha1.TranscriptionJob) *v1alpha1.TranscriptionJob {
+	t.Helper()
+	live := &v1alpha1.TranscriptionJob{}
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(job), live); err != nil {
+		t.Fatal(err)
+	}
+	return live
+}
+
+// testProvider is a provider that is never asked.
+func testProvider() *provider {
+	return &provider{
+		account: v1alpha1.ResolvedAccountReference{Kind: v1alpha1.NamespacedAccount, Name: "default", UID: "11111111-1111-1111-1111-111111111111"},
+		baseURL: "https://api.example.com/v2", keyFingerprint: fingerprint(apiKey),
+	}
+}
+
+// TestTrap_twoManagersClaim has two managers claim the same object from caches of the same age: one of them fails before money is
+// spent.
+func TestTrap_twoManagersClaim(t *testing.T) {
+	t.Parallel()
+	job := bareJob(t, env.Namespace(t.Context(), t, nil), "job")
+	a, b := step(t, env.Client), step(t, env.Client)
+	if err := a.claimAttempt(t.Context(), newScope(job.DeepCopy(), a.options), testProvider()); err != nil {
+		t.Fatalf("the first claim failed: %v", err)
+	}
+	err := b.claimAttempt(t.Context(), newScope(job.DeepCopy(), b.options), testProvider())
+	if !apierrors.IsConflict(err) {
+		t.Fatalf("the second claim ended with %v, want a conflict", err)
+	}
+	if live := get(t, job); len(live.Finalizers) != 1 {
+		t.Errorf("the claim came without the finalizer: %v", live.Finalizers)
+	}
+}
+
+// TestTrap_staleStatus applies a status that was computed from a stale object, after the submission was recorded and the
+// receiver has stored a transcript. It fails, and erases nothing.
+func TestTrap_staleStatus(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	if err := r.applyStatus(ctx, newScope(job.DeepCopy(), r.options), verdict{reason: v1alpha1.ReasonSubmitting, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	stale := get(t, job)
+	if err := r.record(ctx, newScope(stale.DeepCopy(), r.options), "remote1", "https://api.example.com/v2"); err != nil {
+		t.Fatal(err)
+	}
+	recorded := get(t, job)
+
+	err := r.applyStatus(ctx, newScope(stale.DeepCopy(), r.options), verdict{reason: v1alpha1.ReasonRunning, message: "m"})
+	if !apierrors.IsConflict(err) {
+		t.Fatalf("the stale apply ended with %v, want a conflict", err)
+	}
+	ignore := cmpopts.IgnoreTypes(metav1.ObjectMeta{})
+	if diff := cmp.Diff(recorded, get(t, job), ignore); diff != "" {
+		t.Errorf("the stale apply changed something (-before +after):\n%s", diff)
+	}
+
+	// From the fresh object it holds, and leaves the record alone.
+	if err := r.applyStatus(ctx, newScope(get(t, job), r.options), verdict{reason: v1alpha1.ReasonRunning, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	if live := get(t, job); live.Status.RemoteJob == nil || valueOf(live.Status.RemoteJob.ID) != "remote1" || valueOf(live.Status.Attempt) != 1 {
+		t.Errorf("the controller's apply took back the record: %+v", live.Status)
+	}
+}
+
+// TestTrap_recordConflict has somebody write the object between the claim and the record: the record is retried until it holds.
+func TestTrap_recordConflict(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	live := get(t, job)
+	live.Labels = map[string]string{"changed": "meanwhile"}
+	if err := env.Client.Update(ctx, live); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.record(ctx, s, "remote1", "https://api.example.com/v2"); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, job); valueOf(got.Status.RemoteJob.ID) != "remote1" || got.Labels["changed"] == "" {
+		t.Errorf("status %+v, labels %v: want the record and the other change", got.Status.RemoteJob, got.Labels)
+	}
+}
+
+// TestTrap_recordTransientErrors has the API server fail a few times in the dangerous moment, and the manager be told to stop.
+// The record is written all the same.
+func TestTrap_recordTransientErrors(t *testing.T) {
+	t.Parallel()
+	job := bareJob(t, env.Namespace(t.Context(), t, nil), "job")
+	var failures atomic.Int32
+	broken := interceptor.NewClient(env.Client, interceptor.Funcs{
+		SubResourceApply: func(ctx context.Context, c client.Client, sub string, apply runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+			if failures.Add(1) <= 3 {
+				return errors.New("connection refused")
+			}
+			return c.SubResource(sub).Apply(ctx, apply, opts...)
+		},
+	})
+	r := step(t, broken)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.record(ctx, newScope(job, r.options), "remote1", "https://api.example.com/v2"); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, job); got.Status.RemoteJob == nil || valueOf(got.Status.RemoteJob.ID) != "remote1" {
+		t.Errorf("status %+v, want the record", got.Status)
+	}
+}
+
+// TestTrap_namesake has the object be deleted and created again under the same name while its job is being submitted. The record
+// must not land in the namesake, which would never be submitted then.
+func TestTrap_namesake(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	job.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionNever // The provider of this test does not exist.
+	r := step(t, env.Client)
+	s := newScope(job.DeepCopy(), r.options)
+	if err := env.Client.Delete(ctx, job); err != nil {
+		t.Fatal(err)
+	}
+	namesake := bareJob(t, job.Namespace, job.Name)
+	if err := r.record(ctx, s, "remote1", "https://api.example.com/v2"); err != nil {
+		t.Fatal(err)
+	}
+	if live := get(t, namesake); live.Status.RemoteJob != nil || live.Status.Attempt != nil {
+		t.Errorf("the namesake got another object's record: %+v", live.Status)
+	}
+}
+
+// TestTrap_ownership checks who owns what in the status, since server-side apply removes what an owner leaves out.
+func TestTrap_ownership(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	s.remote().State = new(v1alpha1.RemoteRunning)
+	s.remote().Errors = []v1alpha1.RemoteError{{Message: "m"}}
+	if err := r.applyStatus(ctx, s, verdict{reason: v1alpha1.ReasonRunning, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.record(ctx, s, "remote1", "https://api.example.com/v2"); err != nil {
+		t.Fatal(err)
+	}
+	// The next attempt begins: what was said of the last one goes, the record stays until the next record.
+	s = newScope(get(t, job), r.options)
+	s.status.RemoteJob = &v1alpha1.RemoteJob{ID: s.remote().ID, BaseURL: s.remote().BaseURL}
+	if err := r.applyStatus(ctx, s, verdict{reason: v1alpha1.ReasonRetrying, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	want := &v1alpha1.RemoteJob{ID: new("remote1"), BaseURL: new("https://api.example.com/v2")}
+	if diff := cmp.Diff(want, get(t, job).Status.RemoteJob); diff != "" {
+		t.Errorf("remote job (-want +got):\n%s", diff)
+	}
+}
