@@ -128,6 +128,8 @@ func TestBadInput_jobs(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := w.in(t)
 			job := w.job(c.name, func(j *v1alpha1.TranscriptionJob) { c.change(&j.Spec) })
 			message := w.awaitReason(job, c.reason)
 			for _, part := range c.parts {
@@ -140,12 +142,12 @@ func TestBadInput_jobs(t *testing.T) {
 			if len(job.Finalizers) != 0 || job.Status.StartTime != nil {
 				t.Errorf("the job was taken up: finalizers %v, started %v", job.Finalizers, job.Status.StartTime)
 			}
+			taken := &corev1.ConfigMap{ObjectMeta: w.meta("taken-txt")}
+			w.get(taken)
+			if taken.Data["mine"] != "yes" || len(taken.Data) != 1 {
+				t.Errorf("someone else's ConfigMap was changed: %v", taken.Data)
+			}
 		})
-	}
-	configMap := &corev1.ConfigMap{ObjectMeta: w.meta("taken-txt")}
-	w.get(configMap)
-	if configMap.Data["mine"] != "yes" || len(configMap.Data) != 1 {
-		t.Errorf("someone else's ConfigMap was changed: %v", configMap.Data)
 	}
 }
 
@@ -194,6 +196,8 @@ func TestBadInput_accounts(t *testing.T) {
 		"bad-ca":      {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.CABundle = []byte("no certificate") }, v1alpha1.ReasonInvalidAccount, "spec.caBundle"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := w.in(t)
 			a := account(name, c.change)
 			message := w.awaitAccount(a, c.reason)
 			if !strings.Contains(message, c.part) {

@@ -115,7 +115,7 @@ func writeJobInfo(w *multipart.Writer, job *speechmatics.Job) error {
 
 // storePause is the pause after the webhook receiver refused to store, or cannot be asked.
 func (r *JobReconciler) storePause(err error) error {
-	var problem *receiverProblem
+	var problem *receiverError
 	if !errors.As(err, &problem) {
 		return pausef(v1alpha1.ReasonStoreUnavailable, r.options.RetryInterval, "the webhook receiver cannot be reached: %v", err)
 	}

@@ -22,11 +22,11 @@ import (
 // deletionTimeout bounds one try to clean up at the provider.
 const deletionTimeout = 30 * time.Second
 
-// errUnreachable is the error of a clean-up that cannot succeed any more: the account or its key is gone.
-type errUnreachable struct{ cause error }
+// unreachableError is the error of a clean-up that cannot succeed any more: the account or its key is gone.
+type unreachableError struct{ cause error }
 
-func (e *errUnreachable) Error() string { return e.cause.Error() }
-func (e *errUnreachable) Unwrap() error { return e.cause }
+func (e *unreachableError) Error() string { return e.cause.Error() }
+func (e *unreachableError) Unwrap() error { return e.cause }
 
 // reconcileDeletion cleans up at the provider, as the policy says, and lets the object go. A finalizer holds nothing hostage: if
 // the account or its key is gone, or the whole namespace is going, one bounded try is all there is.
@@ -64,7 +64,7 @@ func (r *JobReconciler) release(ctx context.Context, s *scope) error {
 
 // mustRelease reports whether the object is let go although the clean-up did not succeed.
 func (r *JobReconciler) mustRelease(ctx context.Context, s *scope, err error) (bool, error) {
-	var unreachable *errUnreachable
+	var unreachable *unreachableError
 	if errors.As(err, &unreachable) {
 		return true, nil
 	}
@@ -142,7 +142,7 @@ func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*prov
 	account, err := r.resolveAccount(ctx, s)
 	var p *pause
 	if errors.As(err, &p) {
-		return nil, &errUnreachable{cause: err}
+		return nil, &unreachableError{cause: err}
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*prov
 	reached, err := r.providers.get(ctx, account)
 	var broken *accountError
 	if errors.As(err, &broken) {
-		return nil, &errUnreachable{cause: err}
+		return nil, &unreachableError{cause: err}
 	}
 	return reached, err
 }
@@ -158,7 +158,7 @@ func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*prov
 // cleanUpError tells errors that will not pass from those that may.
 func cleanUpError(err error) error {
 	if speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err) {
-		return &errUnreachable{cause: err}
+		return &unreachableError{cause: err}
 	}
 	return err
 }

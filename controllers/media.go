@@ -11,22 +11,17 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/authheaders"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
-const (
-	// maxURLBytes bounds a URL from a Secret, as the schema bounds the one in the spec.
-	maxURLBytes = 2048
-	// maxAuthHeaders and maxAuthHeaderBytes bound the headers from a Secret.
-	maxAuthHeaders     = 16
-	maxAuthHeaderBytes = 4096
-)
+// maxURLBytes bounds a URL from a Secret, as the schema bounds the one in the spec.
+const maxURLBytes = 2048
 
 // media is a job's media, read and checked: either a URL for the provider to fetch, or the file itself.
 type media struct {
@@ -93,34 +88,11 @@ func (r *JobReconciler) authHeaders(ctx context.Context, s *scope) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	headers, problem := parseAuthHeaders(string(value))
-	if problem != "" {
-		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval, "the value of %q in Secret %s: %s; write one \"Name: value\" a line", ref.Key, ref.Name, problem)
+	headers, err := authheaders.Parse(string(value))
+	if err != nil {
+		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval, "the value of %q in Secret %s: %v; write one \"Name: value\" a line", ref.Key, ref.Name, err)
 	}
 	return headers, nil
-}
-
-// parseAuthHeaders splits lines of "Name: value". What is wrong is told without repeating a value.
-func parseAuthHeaders(text string) (headers []string, problem string) {
-	for i, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		name, value, ok := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		if !ok || len(line) > maxAuthHeaderBytes || !httpguts.ValidHeaderFieldName(name) || value == "" || !httpguts.ValidHeaderFieldValue(value) {
-			return nil, fmt.Sprintf("line %d is not an HTTP header of at most %d bytes", i+1, maxAuthHeaderBytes)
-		}
-		headers = append(headers, name+": "+value)
-	}
-	switch {
-	case len(headers) == 0:
-		return nil, "there is no header"
-	case len(headers) > maxAuthHeaders:
-		return nil, fmt.Sprintf("there are more than %d headers", maxAuthHeaders)
-	}
-	return headers, ""
 }
 
 // mediaConfigMap reads a file from a ConfigMap.

@@ -46,13 +46,13 @@ func NewReceiverClient(baseURL string, keys notification.KeySource) (*ReceiverCl
 	return &ReceiverClient{baseURL: baseURL, keys: keys, http: &http.Client{Transport: transport, CheckRedirect: noRedirects}}, nil
 }
 
-// receiverProblem is a refusal that the receiver explains.
-type receiverProblem struct {
+// receiverError is a refusal that the receiver explains.
+type receiverError struct {
 	notification.Problem
 	status int
 }
 
-func (e *receiverProblem) Error() string { return e.Message }
+func (e *receiverError) Error() string { return e.Message }
 
 // CanStore asks whether the transcripts of a job could be stored, so that nothing is paid for whose result has no place.
 func (c *ReceiverClient) CanStore(ctx context.Context, target notification.Target) error {
@@ -115,5 +115,5 @@ func (c *ReceiverClient) do(req *http.Request, target notification.Target) error
 	if err != nil {
 		return errors.Join(fmt.Errorf("it answered %s", resp.Status), err)
 	}
-	return &receiverProblem{Problem: problem, status: resp.StatusCode}
+	return &receiverError{Problem: problem, status: resp.StatusCode}
 }

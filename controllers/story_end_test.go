@@ -60,7 +60,7 @@ func TestDeletion_afterStored(t *testing.T) {
 	id := *job.Status.RemoteJob.ID
 	w.eventually("the remote job is deleted", func() (bool, string) { return w.remoteStatus(id) == "deleted", w.remoteStatus(id) })
 	w.wantEvent(job, "RemoteJobDeleted")
-	if text := w.transcript(job, v1alpha1.FormatText); text == "" {
+	if text := w.text(job); text == "" {
 		t.Error("the transcript is not there")
 	}
 }

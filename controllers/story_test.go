@@ -36,7 +36,7 @@ func TestStory_notified(t *testing.T) {
 	if n := job.Status.Notification; n == nil || n.Source != v1alpha1.SourceCallback {
 		t.Errorf("notification %+v, want one from the provider", n)
 	}
-	if text := w.transcript(job, v1alpha1.FormatText); !strings.Contains(text, standupWords) {
+	if text := w.text(job); !strings.Contains(text, standupWords) {
 		t.Errorf("the transcript is not the recording's:\n%s", text)
 	}
 	if remote := job.Status.RemoteJob; remote == nil || remote.AudioDuration == nil || remote.AudioDuration.Seconds() < 25 || *remote.State != v1alpha1.RemoteDone {
@@ -85,7 +85,7 @@ func TestStory_sources(t *testing.T) {
 	}
 	for name, words := range map[string]string{"configmap": "Thank you for calling", "secret": "Thank you for calling", "signed": ""} {
 		w.awaitReason(jobs[name], v1alpha1.ReasonComplete)
-		if text := w.transcript(jobs[name], v1alpha1.FormatText); !strings.Contains(text, words) || text == "" {
+		if text := w.text(jobs[name]); !strings.Contains(text, words) || text == "" {
 			t.Errorf("%s: the transcript is not the recording's:\n%s", name, text)
 		}
 		w.wantSubmissions(jobs[name], 1)
@@ -145,7 +145,7 @@ func TestStory_polled(t *testing.T) {
 	w.account()
 	job := w.job("polled")
 	w.awaitReason(job, v1alpha1.ReasonComplete)
-	if text := w.transcript(job, v1alpha1.FormatText); !strings.Contains(text, standupWords) {
+	if text := w.text(job); !strings.Contains(text, standupWords) {
 		t.Errorf("the transcript is not the recording's:\n%s", text)
 	}
 }

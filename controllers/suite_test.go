@@ -143,6 +143,14 @@ func newKeyring(t *testing.T) *notification.Keyring {
 	return keys
 }
 
+// in is the same world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	t.Helper()
+	sub := *w
+	sub.t = t
+	return &sub
+}
+
 // startMedia serves the recordings of config/samples/media.
 func (w *world) startMedia() {
 	s := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(testenv.Root(), "config", "samples", "media"))))
@@ -287,11 +295,10 @@ func (w *world) account(change ...func(*v1alpha1.SpeechmaticsAccount)) *v1alpha1
 	return account
 }
 
-func (w *world) secret(name string, kind corev1.SecretType, data map[string]string) *corev1.Secret {
+func (w *world) secret(name string, kind corev1.SecretType, data map[string]string) {
 	w.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Type: kind, StringData: data}
 	w.create(secret)
-	return secret
 }
 
 func (w *world) meta(name string) metav1.ObjectMeta {
@@ -482,17 +489,17 @@ func (w *world) remoteStatus(id string) string {
 	return "unknown"
 }
 
-// transcript reads a stored transcript of a complete job from its ConfigMap.
-func (w *world) transcript(job *v1alpha1.TranscriptionJob, format v1alpha1.TranscriptFormat) string {
+// text reads the plain text of a complete job from its ConfigMap.
+func (w *world) text(job *v1alpha1.TranscriptionJob) string {
 	w.t.Helper()
 	for _, t := range job.Status.Transcripts {
-		if t.Format == format && t.ConfigMapRef != nil {
+		if t.Format == v1alpha1.FormatText && t.ConfigMapRef != nil {
 			configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: job.Namespace, Name: t.ConfigMapRef.Name}}
 			w.get(configMap)
 			return configMap.Data[t.ConfigMapRef.Key]
 		}
 	}
-	w.t.Fatalf("job %s has no %s transcript in a ConfigMap: %+v", job.Name, format, job.Status.Transcripts)
+	w.t.Fatalf("job %s has no text in a ConfigMap: %+v", job.Name, job.Status.Transcripts)
 	return ""
 }
 

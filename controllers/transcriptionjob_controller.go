@@ -114,15 +114,9 @@ func (r *JobReconciler) advance(ctx context.Context, s *scope) (verdict, error) 
 // claim of a job whose status was wiped.
 func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict, error) {
 	id := s.announcedID()
-	baseURL := ""
-	if s.claimed() {
-		baseURL = s.claim.BaseURL
-	} else {
-		p, err := r.providerOf(ctx, s)
-		if err != nil {
-			return verdict{}, err
-		}
-		baseURL = p.baseURL
+	baseURL, err := r.claimedBaseURL(ctx, s)
+	if err != nil {
+		return verdict{}, err
 	}
 	if err := r.record(ctx, s, id, baseURL); err != nil {
 		return verdict{}, err
@@ -130,6 +124,18 @@ func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict,
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Recorded a remote job that was announced before its submission was answered", "attempt", s.attempt(), "remoteJob", id)
 	return r.follow(ctx, s)
+}
+
+// claimedBaseURL is where the current attempt was submitted to: by its claim, or by its account if the claim was lost.
+func (r *JobReconciler) claimedBaseURL(ctx context.Context, s *scope) (string, error) {
+	if s.claimed() {
+		return s.claim.BaseURL, nil
+	}
+	p, err := r.providerOf(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	return p.baseURL, nil
 }
 
 // log is the logger of a pass; controller-runtime has put namespace and name into it.

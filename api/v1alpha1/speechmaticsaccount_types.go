@@ -128,7 +128,7 @@ type SpeechmaticsAccountSpec struct {
 	// installations with a certificate of their own. At most 128 KiB.
 	// +kubebuilder:validation:XValidation:rule="self.size() <= 131072",message="caBundle is larger than 128 KiB"
 	// +optional
-	CABundle []byte `json:"caBundle,omitempty"`
+	CABundle []byte `json:"caBundle,omitempty"` //nolint:kubeapilinter // controller-gen has no MaxLength for bytes; the rule above bounds them.
 
 	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins.
 	// +optional
@@ -215,14 +215,12 @@ type SpeechmaticsAccountStatus struct {
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready says whether the key was tried and accepted, Stalled that a person has to act.
+	// conditions tell the state: Ready says whether the key was tried and accepted, Stalled that a person has to act.
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// baseURL is the address that is used.
 	// +kubebuilder:validation:MaxLength=2048

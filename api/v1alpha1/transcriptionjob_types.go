@@ -524,16 +524,14 @@ type TranscriptionJobStatus struct {
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Complete, Failed and Finished (either of the two) say how it ended, Suspended that it is held back,
+	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, Suspended that it is held back,
 	// Ready what it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always
 	// present once the job has been taken up.
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// accountRef is the account that the job was given to when it was taken up. It does not change.
 	// +optional
@@ -592,7 +590,7 @@ type ResolvedAccountReference struct {
 
 	// uid of the account: a namesake created later is another account.
 	// +required
-	UID types.UID `json:"uid,omitempty"`
+	UID types.UID `json:"uid,omitempty"` //nolint:kubeapilinter // controller-gen has no MinLength for types.UID; only the controller writes it.
 }
 
 // RemoteState is the state of a job at Speechmatics, in the provider's words. Clients must tolerate values that are not
@@ -785,6 +783,7 @@ type StoredTranscript struct {
 
 	// sha256 is the SHA-256 of the plain transcript, in hexadecimal.
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	// +kubebuilder:validation:MinLength=64
 	// +kubebuilder:validation:MaxLength=64
 	// +required
 	SHA256 string `json:"sha256,omitempty"`

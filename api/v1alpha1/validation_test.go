@@ -112,6 +112,7 @@ func TestTranscriptionJob_validation(t *testing.T) {
 	}
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			check(ctx, t, manifest(t, "TranscriptionJob", namespace, fmt.Sprintf("job-%d", i), c.spec), c.want)
 		})
 	}
@@ -197,6 +198,7 @@ remoteDeletionPolicy: Never
 	}
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			object := manifest(t, "TranscriptionJob", namespace, fmt.Sprintf("job-%d", i), c.from)
 			check(ctx, t, object, "")
 			patch, err := yaml.YAMLToJSON([]byte("spec:\n  " + strings.ReplaceAll(strings.TrimSpace(c.change), "\n", "\n  ")))
@@ -253,6 +255,7 @@ func TestSpeechmaticsAccount_validation(t *testing.T) {
 	}
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			name := fmt.Sprintf("account-%d", i)
 			check(ctx, t, manifest(t, "SpeechmaticsAccount", namespace, name, c.spec), c.want)
 			check(ctx, t, manifest(t, "ClusterSpeechmaticsAccount", "", namespace+"-"+name, c.spec), c.want)

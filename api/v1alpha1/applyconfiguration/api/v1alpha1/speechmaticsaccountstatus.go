@@ -17,7 +17,7 @@ import (
 type SpeechmaticsAccountStatusApplyConfiguration struct {
 	// observedGeneration is the metadata.generation that this status was computed from; -1 before the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready says whether the key was tried and accepted, Stalled that a person has to act.
+	// conditions tell the state: Ready says whether the key was tried and accepted, Stalled that a person has to act.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// baseURL is the address that is used.
 	BaseURL *string `json:"baseURL,omitempty"`

@@ -17,7 +17,7 @@ import (
 type TranscriptionJobStatusApplyConfiguration struct {
 	// observedGeneration is the metadata.generation that this status was computed from; -1 before the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Complete, Failed and Finished (either of the two) say how it ended, Suspended that it is held back,
+	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, Suspended that it is held back,
 	// Ready what it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always
 	// present once the job has been taken up.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`

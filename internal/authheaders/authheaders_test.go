@@ -1,7 +1,7 @@
 // Copyright The transcription-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package authheaders
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-func TestParseAuthHeaders(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name string
@@ -26,15 +26,15 @@ func TestParseAuthHeaders(t *testing.T) {
 		{"no value", "A:", nil, true},
 		{"bad name", "A B: c", nil, true},
 		{"control character", "A: b\x00c", nil, true},
-		{"too long", "A: " + strings.Repeat("x", maxAuthHeaderBytes), nil, true},
-		{"too many", strings.Repeat("A: b\n", maxAuthHeaders+1), nil, true},
+		{"too long", "A: " + strings.Repeat("x", MaxHeaderBytes), nil, true},
+		{"too many", strings.Repeat("A: b\n", MaxHeaders+1), nil, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got, problem := parseAuthHeaders(c.text)
-			if (problem != "") != c.bad {
-				t.Fatalf("problem %q, want one: %v", problem, c.bad)
+			got, err := Parse(c.text)
+			if (err != nil) != c.bad {
+				t.Fatalf("error %v, want one: %v", err, c.bad)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("headers (-want +got):\n%s", diff)
@@ -43,15 +43,15 @@ func TestParseAuthHeaders(t *testing.T) {
 	}
 }
 
-// FuzzParseAuthHeaders checks that no Secret makes a header that splits a request, and that no value gets into a message.
-func FuzzParseAuthHeaders(f *testing.F) {
+// FuzzParse checks that no Secret makes a header that splits a request, and that no value gets into a message.
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"Authorization: Bearer secret", "A: 1\r\nB: 2", "A: b\rc", ":", "A:\x7f", "\n\n\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		headers, problem := parseAuthHeaders(text)
-		if (problem == "") == (len(headers) == 0) {
-			t.Fatalf("%d headers with the problem %q", len(headers), problem)
+		headers, err := Parse(text)
+		if (err == nil) == (len(headers) == 0) {
+			t.Fatalf("%d headers with the error %v", len(headers), err)
 		}
 		for _, header := range headers {
 			name, value, ok := strings.Cut(header, ": ")
