@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -38,6 +39,11 @@ import (
 var env *testenv.Env
 
 func TestMain(m *testing.M) {
+	// Fuzz targets need no control plane, and each of their workers would start its own; nor does a list of tests.
+	flag.Parse()
+	if flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" {
+		os.Exit(m.Run())
+	}
 	var before goleak.Option
 	code := testenv.Run(m, func(e *testenv.Env) {
 		env = e

@@ -1,0 +1,83 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/transcription-operator/transcription-operator/transcript/store"
+)
+
+func TestFlags(t *testing.T) {
+	got, err := parseFlags([]string{"--notification-keys=/keys", "--volume=a=/mnt/a/,ReadWriteMany", "--volume", "b.c=/mnt/b,ReadWriteMany",
+		"--replicas=2", "--configmap-max-bytes=1Mi", "--metrics-bind-address=0", "--zap-log-level=debug"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := volumeFlags{{store.Volume{Claim: "a", Path: "/mnt/a"}, true}, {store.Volume{Claim: "b.c", Path: "/mnt/b"}, true}}
+	if diff := cmp.Diff(want, got.volumes, cmp.AllowUnexported(volume{})); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+	if got.replicas != 2 || got.configMapMaxBytes.bytes != 1<<20 || got.publicBindAddress != ":8080" || got.internalBindAddress != ":8443" {
+		t.Errorf("%+v", got)
+	}
+	if got, err := parseFlags([]string{"--notification-keys=/keys", "--volume=a=/mnt/a"}, io.Discard); err != nil || got.volumes[0].shared {
+		t.Errorf("a ReadWriteOnce volume with one replica: %+v, %v", got, err)
+	}
+}
+
+// Each bad flag is named, with its value and what is expected, and the program ends with 2 before it does anything.
+func TestBadFlags(t *testing.T) {
+	keys := "--notification-keys=/keys"
+	for name, tt := range map[string]struct {
+		args []string
+		says []string
+	}{
+		"no keys":                         {nil, []string{"--notification-keys", "signing-key"}},
+		"an argument":                     {[]string{keys, "x"}, []string{`"x"`}},
+		"an unknown flag":                 {[]string{keys, "--x"}, []string{"-x"}},
+		"no port":                         {[]string{keys, "--public-bind-address=localhost"}, []string{"--public-bind-address", `"localhost"`, ":8080"}},
+		"a door that is off":              {[]string{keys, "--internal-bind-address=0"}, []string{"--internal-bind-address", `"0"`}},
+		"a bad metrics address":           {[]string{keys, "--metrics-bind-address=x"}, []string{"--metrics-bind-address"}},
+		"a bad health address":            {[]string{keys, "--health-probe-bind-address="}, []string{"--health-probe-bind-address"}},
+		"no replica":                      {[]string{keys, "--replicas=0"}, []string{"--replicas is 0", "between 1"}},
+		"words as replicas":               {[]string{keys, "--replicas=two"}, []string{"replicas", `"two"`}},
+		"ReadWriteOnce, several replicas": {[]string{keys, "--replicas=2", "--volume=a=/mnt/a"}, []string{"--volume a=/mnt/a", "--replicas is 2", "ReadWriteMany"}},
+		"a volume without a path":         {[]string{keys, "--volume=a"}, []string{"volume", "CLAIM=PATH"}},
+		"a volume with an empty path":     {[]string{keys, "--volume=a="}, []string{"CLAIM=PATH"}},
+		"a relative path":                 {[]string{keys, "--volume=a=mnt"}, []string{`"mnt"`, "absolute"}},
+		"a bad claim":                     {[]string{keys, "--volume=A_B=/mnt"}, []string{`"A_B"`}},
+		"a bad access mode":               {[]string{keys, "--volume=a=/mnt,ReadOnlyMany"}, []string{`"ReadOnlyMany"`, "ReadWriteMany"}},
+		"a claim twice":                   {[]string{keys, "--volume=a=/mnt/a", "--volume=a=/mnt/b"}, []string{"twice"}},
+		"a path twice":                    {[]string{keys, "--volume=a=/mnt/a", "--volume=b=/mnt/a/"}, []string{"twice"}},
+		"a size that is none":             {[]string{keys, "--configmap-max-bytes=much"}, []string{"configmap-max-bytes", "8Mi"}},
+		"a size that is too small":        {[]string{keys, "--configmap-max-bytes=1"}, []string{"--configmap-max-bytes is 1", "64Ki"}},
+		"a size that is too large":        {[]string{keys, "--configmap-max-bytes=1Gi"}, []string{"--configmap-max-bytes"}},
+		"two things":                      {[]string{"--replicas=0"}, []string{"--replicas", "--notification-keys"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			if code := run(tt.args, &stderr); code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(stderr.String(), want) {
+					t.Errorf("it does not say %q:\n%s", want, &stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var stderr bytes.Buffer
+	if code := run([]string{"--help"}, &stderr); code != 0 || !strings.Contains(stderr.String(), "-volume") || !strings.Contains(stderr.String(), "8Mi") {
+		t.Errorf("exit code %d:\n%s", code, &stderr)
+	}
+}
