@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// SigningKeyFile and AdditionalKeyFile are the files of a folder with keys, which are the keys of the Secret that it
-	// is mounted from. Their bytes are used as they are, a line break at the end included.
-	SigningKeyFile    = "signing-key"
+	// SigningKeyFile is the file with the signing key, and the key of the Secret that the folder is mounted from. Its bytes are
+	// used as they are, a line break at the end included.
+	SigningKeyFile = "signing-key"
+	// AdditionalKeyFile is the same for the additional key; it may be missing.
 	AdditionalKeyFile = "additional-key"
 
 	// KeyCheckInterval is how often a folder with keys is looked at, at most.

@@ -5,6 +5,7 @@ package notification
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime/multipart"
 	"os"
@@ -233,7 +234,7 @@ func TestCreatePart(t *testing.T) {
 	r := multipart.NewReader(&body, w.Boundary())
 	for {
 		part, err := r.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

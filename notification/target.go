@@ -25,9 +25,9 @@ const (
 	// targetSegments is how many segments follow the root in a path.
 	targetSegments = 4
 
-	// ParameterID and ParameterStatus are the query parameters that Speechmatics appends to the address of a
-	// notification: the job's ID and the outcome.
-	ParameterID     = "id"
+	// ParameterID is the query parameter with the job's ID, which Speechmatics appends to the address of a notification.
+	ParameterID = "id"
+	// ParameterStatus is the query parameter with the outcome, which it appends too.
 	ParameterStatus = "status"
 
 	// MaxAttempt is the highest number that an attempt can have. It is far above what spec.backoffLimit admits.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -73,12 +74,17 @@ type visit struct {
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{started: d.clock.Now()}
 	connection := http.NewResponseController(w)
-	// Also what is never read of a body is waited for, by net/http when it ends the request.
+	// What is discarded of a body is waited for too, but not for long.
 	_ = connection.SetReadDeadline(v.started.Add(d.limits.BodyStall))
 	res, err := d.serve(r, connection, v)
 	_ = connection.SetWriteDeadline(d.clock.Now().Add(writeTimeout))
-	d.answer(w, res, err)
+	d.answer(w, err)
 	d.report(v, res, err)
+	if err != nil {
+		// A connection that is closed while its sender still writes is reset, and the answer may be lost with it.
+		_ = connection.Flush()
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscardBytes)
+	}
 }
 
 // serve does what a request asks for. The order is from the cheap to the expensive: method, limits, route, token, and then the job.
@@ -280,7 +286,7 @@ func parseQuery(query string) (jobID string, outcome v1alpha1.NotificationOutcom
 
 // answer writes the response. The public door tells only what the status code tells, and of trouble with a store only that there is
 // some: whose it is, is the manager's to know.
-func (d *door) answer(w http.ResponseWriter, _ result, refused *refusal) {
+func (d *door) answer(w http.ResponseWriter, refused *refusal) {
 	if refused == nil {
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -290,7 +296,7 @@ func (d *door) answer(w http.ResponseWriter, _ result, refused *refusal) {
 		status = http.StatusServiceUnavailable
 	}
 	header := w.Header()
-	// The rest of the body is not worth waiting for.
+	// What is left of the body may be more than it is worth to wait for.
 	header.Set("Connection", "close")
 	header.Set("X-Content-Type-Options", "nosniff")
 	switch status {
@@ -307,8 +313,9 @@ func (d *door) answer(w http.ResponseWriter, _ result, refused *refusal) {
 	}
 	header.Set("Content-Type", notification.ProblemMediaType)
 	w.WriteHeader(status)
-	// The other side may have gone.
-	_ = json.NewEncoder(w).Encode(notification.Problem{Reason: refused.reason, Message: refused.Error()})
+	if err := json.NewEncoder(w).Encode(notification.Problem{Reason: refused.reason, Message: refused.Error()}); err != nil {
+		d.log.V(1).Info("The answer was not taken", "cause", err.Error()) // the other side has gone
+	}
 }
 
 // report counts a request and logs it, in one line. Requests without a good token are logged only verbosely, or anybody could fill

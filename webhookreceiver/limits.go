@@ -37,6 +37,9 @@ const (
 	// the largest part.
 	maxJobInfoBytes = 1 << 20
 
+	// maxDiscardBytes is how much of the body of a refused request is read, so that its sender comes to reading the answer.
+	maxDiscardBytes = 1 << 20
+
 	// maxQueryBytes bounds the query: an ID and a word.
 	maxQueryBytes = 2 << 10
 

@@ -10,12 +10,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"net/textproto"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -399,12 +400,13 @@ func contents(t testing.TB, r *rig, job *v1alpha1.TranscriptionJob) map[string]s
 			found[object.Name] = content
 		}
 	}
-	err := filepath.WalkDir(r.volume, func(path string, entry os.DirEntry, err error) error {
+	volume := os.DirFS(r.volume)
+	err := fs.WalkDir(volume, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
-		found[filepath.Base(path)] = string(content)
+		content, err := fs.ReadFile(volume, name)
+		found[path.Base(name)] = string(content)
 		return err
 	})
 	if err != nil {
