@@ -73,8 +73,14 @@ vet: ## Run go vet.
 	go vet ./...
 
 .PHONY: lint
-lint: ## Run golangci-lint, and the Kubernetes API linter on api/.
+lint: lint-go lint-api ## Run golangci-lint, and the Kubernetes API linter on api/.
+
+.PHONY: lint-go
+lint-go:
 	$(GOLANGCI_LINT) run ./...
+
+.PHONY: lint-api
+lint-api:
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
 
 ##@ Tests
