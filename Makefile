@@ -154,9 +154,10 @@ build-installer: manifests generate ## Write dist/install.yaml: all that a clust
 install: manifests ## Install the CRDs.
 	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
 
+# Jobs go with their CRD, and each has a finalizer that only a running manager releases.
 .PHONY: uninstall
-uninstall: manifests ## Remove the CRDs, and with them every TranscriptionJob and account.
-	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+uninstall: manifests ## Remove the CRDs, and with them every TranscriptionJob and account (while a manager runs).
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found --timeout=5m -f -
 
 .PHONY: deploy
 deploy: build-installer ## Install the CRDs, the manager and the webhook receiver.
@@ -164,5 +165,5 @@ deploy: build-installer ## Install the CRDs, the manager and the webhook receive
 	KUBECTL="$(KUBECTL)" hack/notification-keys.sh $(NAMESPACE)
 
 .PHONY: undeploy
-undeploy: build-installer ## Remove all that `deploy` installed, with every TranscriptionJob and account.
-	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml
+undeploy: uninstall build-installer ## Remove all that `deploy` installed, with every TranscriptionJob and account.
+	$(KUBECTL) delete --ignore-not-found --timeout=5m -f dist/install.yaml
