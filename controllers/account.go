@@ -59,7 +59,7 @@ func (r *JobReconciler) readyProvider(ctx context.Context, account v1alpha1.Acco
 	if err != nil {
 		// The account's own controller says what is wrong with it; it is asked to look at once.
 		r.providers.suspect(v1alpha1.ResolvedReference(account), account.GetNamespace())
-		return nil, pausef(v1alpha1.ReasonAccountNotReady, r.options.RetryInterval, "%s is not ready: %v", name, err)
+		return nil, pausef(v1alpha1.ReasonAccountNotReady, r.options.RetryInterval, "%s is not ready: %s", name, explain(err))
 	}
 	return p, nil
 }
@@ -67,7 +67,7 @@ func (r *JobReconciler) readyProvider(ctx context.Context, account v1alpha1.Acco
 // resolveAccount finds the account that the job was given to or, before that, the one it names or the default.
 func (r *JobReconciler) resolveAccount(ctx context.Context, s *scope) (v1alpha1.Account, error) {
 	pinned := s.job.Status.AccountRef
-	if pinned == nil || s.neverClaimed() {
+	if pinned == nil || s.nothingSubmitted() {
 		return r.findAccount(ctx, s)
 	}
 	account, err := r.getAccount(ctx, s.job.Namespace, pinned.Kind, pinned.Name)
@@ -82,9 +82,12 @@ func (r *JobReconciler) resolveAccount(ctx context.Context, s *scope) (v1alpha1.
 	return account, nil
 }
 
-// neverClaimed reports whether nothing has been submitted yet, so that the account can still be chosen freely.
-func (s *scope) neverClaimed() bool {
-	return s.claim == nil && s.claimErr == nil && s.remoteID() == "" && s.job.Status.StartTime == nil
+// nothingSubmitted reports whether it is certain that nothing was ever accepted for the job, so that the account can still be
+// chosen freely.
+func (s *scope) nothingSubmitted() bool {
+	neverClaimed := s.claim == nil && s.claimErr == nil && s.job.Status.StartTime == nil
+	claimedInVain := s.claim != nil && s.claim.UID == s.job.UID && s.claim.NotCreated
+	return s.remoteID() == "" && s.job.Status.Notification == nil && (neverClaimed || claimedInVain)
 }
 
 // findAccount finds the account that the spec names, or the default.

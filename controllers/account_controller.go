@@ -21,6 +21,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -47,17 +48,27 @@ type AccountReconciler struct {
 	// kind of the accounts, and a new object of it.
 	kind      v1alpha1.AccountKind
 	newObject func() v1alpha1.Account
+	tracker   *tracker
 }
+
+// accountWorkers is how many accounts of a kind are tried at a time, so that one whose host does not answer does not hold up the
+// others.
+const accountWorkers = 4
 
 // Reconcile tries the key if it is time, and counts the account's jobs.
 func (r *AccountReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	account := r.newObject()
 	if err := r.client.Get(ctx, req.NamespacedName, account); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+		if apierrors.IsNotFound(err) {
+			r.providers.forget(r.tracker.miss(req.NamespacedName))
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, err
 	}
-	if account.GetDeletionTimestamp() != nil {
-		r.providers.forget(account.GetUID())
-		return reconcile.Result{}, nil
+	gone, stale := r.tracker.meet(account)
+	r.providers.forget(gone)
+	if stale {
+		return reconcile.Result{RequeueAfter: staleDelay, Priority: &requeuePriority}, nil
 	}
 	status := account.AccountStatus().DeepCopy()
 	after := r.tryKey(ctx, account, status)
@@ -66,9 +77,9 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req reconcile.Request
 	}
 	err := r.applyStatus(ctx, account, status)
 	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: jitter(2 * staleDelay)}, nil
+		return reconcile.Result{RequeueAfter: jitter(2 * staleDelay), Priority: &requeuePriority}, nil
 	}
-	return reconcile.Result{RequeueAfter: min(after, jitter(countInterval))}, err
+	return reconcile.Result{RequeueAfter: min(after, jitter(countInterval)), Priority: &requeuePriority}, err
 }
 
 // tryKey finds out whether the account can be used. It returns when to try again.
@@ -81,10 +92,19 @@ func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account
 		status.BaseURL = ptr.To(p.baseURL)
 		err = r.probe(ctx, p)
 	}
+	if isConclusive(err) {
+		r.providers.believe(account.GetUID())
+	}
 	now := r.options.Clock.Now()
 	status.ObservedGeneration = ptr.To(account.GetGeneration())
 	status.LastCheckedTime = ptr.To(metav1.NewTime(now))
 	return r.judge(account, status, err, now)
+}
+
+// isConclusive reports whether an outcome says something about the key.
+func isConclusive(err error) bool {
+	var broken *accountError
+	return err == nil || errors.As(err, &broken) || speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err)
 }
 
 // untilDue is how long the account need not be looked at: it was, for this generation, and nobody has doubted it since.
@@ -134,14 +154,14 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 		after = jitter(r.options.RetryInterval)
 	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
 		reason, ready, stalled = v1alpha1.ReasonKeyRefused, metav1.ConditionFalse, metav1.ConditionTrue
-		message = fmt.Sprintf("Speechmatics refuses the key: %v; put a valid key of this region into the Secret", err)
+		message = fmt.Sprintf("Speechmatics refuses the key (%s): put a valid key of this region into the Secret", explain(err))
 		after = jitter(r.options.SecretInterval / 5)
 	case wasReady(account):
 		// One request that failed does not make a good account bad; jobs that run into the same trouble say so themselves.
 		return jitter(r.options.RetryInterval)
 	default:
 		reason, ready = v1alpha1.ReasonProviderUnavailable, metav1.ConditionFalse
-		message = fmt.Sprintf("the key could not be tried: %v", err)
+		message = fmt.Sprintf("the key could not be tried: %s", explain(err))
 		after = jitter(r.options.RetryInterval)
 	}
 	for kind, state := range map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: ready, v1alpha1.ConditionStalled: stalled} {
@@ -184,7 +204,7 @@ func atProvider(job *v1alpha1.TranscriptionJob) bool {
 	s := &scope{}
 	s.refresh(job)
 	s.status = job.Status
-	return s.foreignClaim() == nil && (s.recorded() || s.submissionUnknown())
+	return !s.held() && (s.recorded() || s.submissionUnknown())
 }
 
 // activeJobs lists the jobs of an account that are, or may be, at the provider.
@@ -209,7 +229,8 @@ func (r *AccountReconciler) applyStatus(ctx context.Context, account v1alpha1.Ac
 	if equality.Semantic.DeepEqual(before, status) {
 		return nil
 	}
-	if err := r.client.Status().Apply(ctx, accountApply(account, status), client.FieldOwner(v1alpha1.FieldManagerController), client.ForceOwnership); err != nil {
+	apply := accountApply(account, status)
+	if err := r.client.Status().Apply(ctx, apply, client.FieldOwner(v1alpha1.FieldManagerController), client.ForceOwnership); err != nil {
 		return err
 	}
 	was, is := readyCondition(before.Conditions), readyCondition(status.Conditions)
@@ -248,5 +269,6 @@ func (r *AccountReconciler) setupWithManager(mgr ctrl.Manager) error {
 		Named("account-"+string(r.kind)).
 		For(r.newObject(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.providers.accounts[r.kind]).
+		WithOptions(controller.Options{MaxConcurrentReconciles: accountWorkers}).
 		Complete(r)
 }

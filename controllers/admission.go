@@ -23,6 +23,8 @@ const (
 	// minPause is how long an account is stopped by an answer 429 that names no time. The provider's documentation advises
 	// one second between like requests.
 	minPause = time.Second
+	// maxRequestWait is how long a worker waits for the turn of a request.
+	maxRequestWait = time.Second
 )
 
 // candidate is a job that waits to be submitted.
@@ -117,6 +119,22 @@ func (l *limits) set(account types.UID, spec *v1alpha1.AccountLimits) {
 	l.requests.SetLimitAt(now, rate.Limit(requests))
 	l.requests.SetBurstAt(now, max(1, requests/2))
 	l.runningJobs = running
+	l.dispatch("")
+}
+
+// unset drops the limits of an account that is gone or has another key now.
+func (l *limits) unset(account types.UID) {
+	l.mu.Lock()
+	delete(l.accounts, account)
+	l.mu.Unlock()
+}
+
+// waits reports whether a job has asked for its turn and not got it yet.
+func (l *limits) waits(uid types.UID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.waiting[uid]
+	return ok
 }
 
 // lowest is the lower one of the figure so far and an account's, which is the provider's own if it is unset. The first
@@ -230,14 +248,19 @@ func (l *limits) comeBack(delay time.Duration) {
 	})
 }
 
-// request waits for the turn of a request that is not a submission.
+// busyError means that a request would have to wait longer for its turn than a worker should.
+type busyError struct{ delay time.Duration }
+
+func (e *busyError) Error() string {
+	return fmt.Sprintf("the account's limits permit no request for %s", e.delay.Round(time.Millisecond))
+}
+
+// request waits for the turn of a request that is not a submission, if that is soon: the worker that waits is missing elsewhere,
+// also for other accounts. If it is not, the error is a *busyError.
 func (l *limits) request(ctx context.Context) error {
-	l.mu.Lock()
-	now := l.clock.Now()
-	delay := max(l.requests.ReserveN(now, 1).DelayFrom(now), l.pausedUntil.Sub(now))
-	l.mu.Unlock()
-	if delay <= 0 {
-		return nil
+	delay, err := l.reserve()
+	if err != nil || delay <= 0 {
+		return err
 	}
 	timer := l.clock.NewTimer(delay)
 	defer timer.Stop()
@@ -247,6 +270,20 @@ func (l *limits) request(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("gave up waiting for the account's request limit: %w", ctx.Err())
 	}
+}
+
+// reserve takes the turn of a request, unless it is too far away.
+func (l *limits) reserve() (time.Duration, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock.Now()
+	reservation := l.requests.ReserveN(now, 1)
+	delay := max(reservation.DelayFrom(now), l.pausedUntil.Sub(now))
+	if delay > maxRequestWait {
+		reservation.CancelAt(now)
+		return 0, &busyError{delay: delay}
+	}
+	return delay, nil
 }
 
 // slowDown stops everything for a while: the provider answered 429.

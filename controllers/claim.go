@@ -28,6 +28,7 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 		AccountUID:     p.account.UID,
 		BaseURL:        p.baseURL,
 		KeyFingerprint: p.keyFingerprint,
+		GivenUp:        s.claimed() && s.claim.GivenUp,
 	})
 }
 
@@ -64,16 +65,31 @@ func (r *JobReconciler) settleClaim(ctx context.Context, s *scope) error {
 	return r.writeClaim(ctx, s, claim)
 }
 
+// giveUpClaim is settleClaim for a submission that was not found: as far as anybody can know, it created nothing.
+func (r *JobReconciler) giveUpClaim(ctx context.Context, s *scope) error {
+	claim := *s.claim
+	claim.NotCreated, claim.GivenUp = true, true
+	return r.writeClaim(ctx, s, claim)
+}
+
 // protect puts back what keeps a recorded job from being submitted again or forgotten: the finalizer, and the claim with
 // the recorded ID mirrored into it. It costs a write only if something is missing, as after `kubectl replace` of the
 // original manifest.
 func (r *JobReconciler) protect(ctx context.Context, s *scope) error {
-	if controllerutil.ContainsFinalizer(s.job, v1alpha1.RemoteJobFinalizer) && s.claim != nil {
-		return nil
-	}
+	finalized := controllerutil.ContainsFinalizer(s.job, v1alpha1.RemoteJobFinalizer)
 	ref := s.job.Status.AccountRef
-	if ref == nil || s.job.Status.StartTime == nil {
-		// The status was wiped as well and comes back with the next write of it.
+	switch {
+	case finalized && s.claim != nil:
+		return nil
+	case s.claim != nil:
+		claim := *s.claim
+		claim.JobID = s.remoteID()
+		return r.writeClaim(ctx, s, claim)
+	case ref == nil || s.job.Status.StartTime == nil:
+		// Claim and status were wiped both; what the record says is enough to follow the job.
+		if finalized {
+			return nil
+		}
 		return r.writeFinalizer(ctx, s)
 	}
 	start := s.job.Status.StartTime.Time
@@ -90,7 +106,8 @@ func (r *JobReconciler) protect(ctx context.Context, s *scope) error {
 	})
 }
 
-// unknownFingerprint stands in a restored claim for that of a key which is not known any more.
+// unknownFingerprint stands in a restored claim for that of a key which is not known any more. The key that sees the job takes
+// its place.
 const unknownFingerprint = "unknown"
 
 // writeClaim writes a claim and the finalizer with a resourceVersion precondition, and brings the scope up to date.
@@ -123,6 +140,6 @@ func (r *JobReconciler) patchMetadata(ctx context.Context, s *scope, change func
 		return err
 	}
 	s.refresh(patched)
-	r.written.note(patched)
+	r.tracker.wrote(patched)
 	return nil
 }

@@ -22,37 +22,49 @@ import (
 // change of the object.
 func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job *speechmatics.Job) (verdict, error) {
 	missing := s.missingFormats()
+	if err := r.receiver.CanStore(ctx, s.target()); err != nil {
+		return verdict{}, r.storePause(err)
+	}
 	var providerErr error
-	err := r.receiver.Deliver(ctx, s.target(), job.ID, func(w *multipart.Writer) error {
+	err := r.receiver.Deliver(ctx, s.target(), job.ID, func(ctx context.Context, w *multipart.Writer) error {
 		providerErr = r.writeDelivery(ctx, w, p, job, missing)
 		return providerErr
 	})
-	retry := s.now().Add(r.options.RetryInterval)
-	r.polls.again(s.job.UID, retry)
 	switch {
-	case providerErr != nil && isReceiverGone(providerErr):
-		// The receiver broke the delivery off; what it answered says why.
-	case providerErr != nil:
-		return verdict{}, r.uncollected(p, job, providerErr)
-	}
-	if err != nil {
-		return verdict{}, r.storePause(err)
+	case err == nil:
+	case providerErr != nil && !isBrokenOff(providerErr):
+		return verdict{}, r.uncollected(ctx, p, job, providerErr)
+	default:
+		// The receiver broke the delivery off, or refused it at its end; what it answered says why.
+		return verdict{}, r.undelivered(err)
 	}
 	r.metrics.delivered.Inc()
 	r.log(ctx).Info("Delivered transcripts that no notification brought", "remoteJob", job.ID, "formats", missing)
 	return verdict{reason: v1alpha1.ReasonCollecting, message: fmt.Sprintf("job %s is done; %s delivered to the webhook receiver", job.ID, formatList(missing)), after: r.options.RetryInterval}, nil
 }
 
-// isReceiverGone reports whether writing a delivery failed because nobody reads it any more.
-func isReceiverGone(err error) bool { return errors.Is(err, io.ErrClosedPipe) }
+// isBrokenOff reports whether writing a delivery failed because the receiver does not read it any more.
+func isBrokenOff(err error) bool {
+	return errors.Is(err, io.ErrClosedPipe) || errors.Is(err, context.Canceled)
+}
+
+// undelivered is the pause after a delivery that the receiver refused. What a person has to put right is tried again less often,
+// since each try fetches the transcripts.
+func (r *JobReconciler) undelivered(err error) error {
+	p := r.storePause(err)
+	if p.reason != v1alpha1.ReasonStoreUnavailable {
+		p.after = r.options.SecretInterval
+	}
+	return p
+}
 
 // uncollected is the pause after a transcript that could not be fetched. A job that is done may still answer "not ready" for a
 // moment; nothing is lost, as the provider keeps the transcript for days.
-func (r *JobReconciler) uncollected(p *provider, job *speechmatics.Job, err error) error {
+func (r *JobReconciler) uncollected(ctx context.Context, p *provider, job *speechmatics.Job, err error) error {
 	if speechmatics.IsNotFound(err) || speechmatics.IsGone(err) {
-		return pausef(v1alpha1.ReasonCollecting, r.options.RetryInterval, "job %s is done, but its transcript cannot be fetched yet: %v", job.ID, err)
+		return pausef(v1alpha1.ReasonCollecting, r.options.RetryInterval, "job %s is done, but its transcript cannot be fetched yet: %s", job.ID, explain(err))
 	}
-	return r.unavailable(p, err)
+	return r.unavailable(ctx, p, err)
 }
 
 // writeDelivery writes the body of a delivery: the job's facts, and each transcript as it comes from the provider.
@@ -114,10 +126,10 @@ func writeJobInfo(w *multipart.Writer, job *speechmatics.Job) error {
 }
 
 // storePause is the pause after the webhook receiver refused to store, or cannot be asked.
-func (r *JobReconciler) storePause(err error) error {
+func (r *JobReconciler) storePause(err error) *pause {
 	var problem *receiverError
 	if !errors.As(err, &problem) {
-		return pausef(v1alpha1.ReasonStoreUnavailable, r.options.RetryInterval, "the webhook receiver cannot be reached: %v", err)
+		return pausef(v1alpha1.ReasonStoreUnavailable, r.options.RetryInterval, "the webhook receiver cannot be reached: %s", explain(err))
 	}
 	reasons := map[notification.Reason]string{
 		notification.ReasonVolumeNotMounted:   v1alpha1.ReasonVolumeNotMounted,

@@ -26,22 +26,34 @@ func (s *scope) deadlinePassed() bool {
 	return !deadline.IsZero() && !s.now().Before(deadline)
 }
 
-// beforeDeadline shortens a wait so that it ends with the deadline.
+// beforeDeadline shortens a wait so that it ends with the deadline, if that is still to come. No wait at all (zero) becomes one
+// until the deadline.
 func (s *scope) beforeDeadline(wait time.Duration) time.Duration {
-	if deadline := s.deadline(); !deadline.IsZero() {
-		return max(min(wait, deadline.Sub(s.now())), time.Millisecond)
+	deadline := s.deadline()
+	if deadline.IsZero() {
+		return wait
 	}
-	return wait
+	return soonest(wait, max(deadline.Sub(s.now()), 0))
 }
 
 func (s *scope) deadlineExceeded() *failure {
 	return &failure{reason: v1alpha1.ReasonDeadlineExceeded, message: fmt.Sprintf("the job took longer than activeDeadlineSeconds (%d s) permits", *s.job.Spec.ActiveDeadlineSeconds)}
 }
 
+// outOfReach is the failure of a job whose time is over and whose account is gone, so that nobody can look at it or cancel it.
+func (s *scope) outOfReach(p *pause) error {
+	if !s.deadlinePassed() || (p.reason != v1alpha1.ReasonAccountNotFound && p.reason != v1alpha1.ReasonAccountReplaced) {
+		return p
+	}
+	f := s.deadlineExceeded()
+	f.message += fmt.Sprintf("; job %s could not be cancelled at Speechmatics: %s", s.remoteID(), p.message)
+	return f
+}
+
 // cancel deletes a running job at the provider, because its time is over.
 func (r *JobReconciler) cancel(ctx context.Context, s *scope, p *provider) (verdict, error) {
-	if err := r.deleteRemote(ctx, p, s.remoteID(), true); err != nil {
-		return verdict{}, r.unavailable(p, err)
+	if err := r.deleteRemote(ctx, p, s.remoteID()); err != nil {
+		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)
 	return verdict{}, s.deadlineExceeded()

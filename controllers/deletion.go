@@ -13,14 +13,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
-// deletionTimeout bounds one try to clean up at the provider.
-const deletionTimeout = 30 * time.Second
+const (
+	// deletionTimeout bounds one try to clean up at the provider.
+	deletionTimeout = time.Minute
+	// cleanUpInterval is how often it is tried.
+	cleanUpInterval = 15 * time.Second
+)
 
 // unreachableError is the error of a clean-up that cannot succeed any more: the account or its key is gone.
 type unreachableError struct{ cause error }
@@ -30,25 +33,34 @@ func (e *unreachableError) Unwrap() error { return e.cause }
 
 // reconcileDeletion cleans up at the provider, as the policy says, and lets the object go. A finalizer holds nothing hostage: if
 // the account or its key is gone, or the whole namespace is going, one bounded try is all there is.
-func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (reconcile.Result, error) {
-	r.polls.forget(s.job.UID)
+func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.Duration, error) {
 	if !controllerutil.ContainsFinalizer(s.job, v1alpha1.RemoteJobFinalizer) {
-		r.providers.release(s.job.UID)
-		return reconcile.Result{}, nil
+		r.forget(s.job.UID)
+		return 0, nil
 	}
 	after, err := r.cleanUp(ctx, s)
 	if err != nil || after > 0 {
 		released, releaseErr := r.mustRelease(ctx, s, err)
 		if releaseErr != nil {
-			return reconcile.Result{}, releaseErr
+			return 0, releaseErr
 		}
 		if !released {
-			return reconcile.Result{RequeueAfter: after}, err
+			return r.retryCleanUp(ctx, s, after, err), nil
 		}
 		r.reportUncleaned(ctx, s, err)
 	}
-	r.providers.release(s.job.UID)
-	return reconcile.Result{}, r.release(ctx, s)
+	r.forget(s.job.UID)
+	return 0, r.release(ctx, s)
+}
+
+// retryCleanUp says why an object that is being deleted is still there, and when to try again.
+func (r *JobReconciler) retryCleanUp(ctx context.Context, s *scope, after time.Duration, err error) time.Duration {
+	if err == nil {
+		return after
+	}
+	r.log(ctx).Info("Cannot clean up at the provider yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
+	r.event(s.job, eventWarning, "CleanUpDelayed", "Delete", "the job cannot be cleaned up at Speechmatics yet, and is tried again: "+explain(err))
+	return jitter(cleanUpInterval)
 }
 
 // release removes the finalizer.
@@ -84,9 +96,9 @@ func (r *JobReconciler) namespaceTerminating(ctx context.Context, name string) (
 
 // reportUncleaned says that something may be left at the provider.
 func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error) {
-	cause := "its outcome is not known yet"
+	cause := "its submission's outcome is not known yet"
 	if err != nil {
-		cause = err.Error()
+		cause = explain(err)
 	}
 	r.metrics.uncleaned.Inc()
 	r.log(ctx).Info("Released a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", cause)
@@ -95,7 +107,8 @@ func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error
 
 // cleanUp does at the provider what the policy says. A wait means that it has to be called again.
 func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, error) {
-	if s.foreignClaim() != nil || s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
+	copied := s.claim != nil && s.claim.UID != s.job.UID
+	if copied || s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
 		// An object that only carries another one's claim owns nothing at the provider.
 		return 0, nil
 	}
@@ -113,15 +126,49 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 	if err != nil {
 		return 0, err
 	}
+	after, err := r.cleanUpAt(ctx, s, p, ids, uncertain)
+	if speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err) {
+		// The Secret may have a new key already.
+		if p, err = r.renewForCleanUp(ctx, s, p); err != nil {
+			return 0, err
+		}
+		after, err = r.cleanUpAt(ctx, s, p, ids, uncertain)
+	}
+	return after, cleanUpError(err)
+}
+
+// cleanUpAt cleans up with one key.
+func (r *JobReconciler) cleanUpAt(ctx context.Context, s *scope, p *provider, ids []string, uncertain bool) (time.Duration, error) {
 	for _, id := range ids {
 		if err := r.discard(ctx, s, p, id); err != nil {
-			return 0, cleanUpError(err)
+			return 0, err
 		}
 	}
 	if uncertain {
 		return r.discardUncertain(ctx, s, p)
 	}
 	return 0, nil
+}
+
+// renewForCleanUp reads the account's Secret again after its key was refused. If the key is still the same, nothing more can be
+// done.
+func (r *JobReconciler) renewForCleanUp(ctx context.Context, s *scope, refused *provider) (*provider, error) {
+	account, err := r.resolveAccount(ctx, s)
+	if err != nil {
+		return nil, &unreachableError{cause: err}
+	}
+	renewed, err := r.providers.renew(ctx, account)
+	var broken *accountError
+	if errors.As(err, &broken) {
+		return nil, &unreachableError{cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if renewed.keyFingerprint == refused.keyFingerprint {
+		return nil, &unreachableError{cause: errors.New("the key is refused")}
+	}
+	return renewed, nil
 }
 
 // knownRemoteJobs are the remote jobs that the object is known to have and that may still be there: the recorded one, and one
@@ -163,31 +210,31 @@ func cleanUpError(err error) error {
 	return err
 }
 
-// discard deletes a remote job, unless it holds the only copy of a transcript.
+// discard deletes a remote job, unless it holds the only copy of a transcript, or is not this object's.
 func (r *JobReconciler) discard(ctx context.Context, s *scope, p *provider, id string) error {
-	if isFinished(s.job) {
-		return r.deleteRemote(ctx, p, id, true)
+	if id == s.remoteID() {
+		if err := s.sameAddress(p); err != nil {
+			return &unreachableError{cause: err}
+		}
 	}
-	if err := p.limits.request(ctx); err != nil {
-		return err
-	}
-	job, err := p.client.GetJob(ctx, id)
-	r.metrics.observeRequest(operationGet, err)
+	job, err := r.getRemote(ctx, p, id)
 	switch {
+	case (speechmatics.IsNotFound(err) || speechmatics.IsGone(err)) && !s.provenKey(p) && s.claim != nil:
+		return &unreachableError{cause: fmt.Errorf("job %s is not visible to the key of %s, which was replaced since", id, accountName(&p.account))}
 	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
 		return nil
 	case err != nil:
 		return err
-	case !s.owns(job):
+	case !s.ownsAnyAttempt(job):
 		r.log(ctx).Info("Left a remote job alone that does not carry this job's reference", "remoteJob", id)
 		return nil
-	case job.Status == speechmatics.JobDone && len(s.missingFormats()) > 0:
+	case job.Status == speechmatics.JobDone && !isFinished(s.job) && len(s.missingFormats()) > 0:
 		r.log(ctx).Info("Kept a remote job whose transcript is not stored", "remoteJob", id)
 		r.event(s.job, eventWarning, "TranscriptKept", "Delete", fmt.Sprintf(
 			"job %s is done and its transcript is not stored; it is kept at Speechmatics until its retention ends", id))
 		return nil
 	default:
-		return r.deleteRemote(ctx, p, id, true)
+		return r.deleteRemote(ctx, p, id)
 	}
 }
 
@@ -197,11 +244,11 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 	began := s.now()
 	found, err := r.findRemote(ctx, s, p)
 	if err != nil {
-		return 0, cleanUpError(err)
+		return 0, err
 	}
 	for _, job := range found {
 		if err := r.discard(ctx, s, p, job.ID); err != nil {
-			return 0, cleanUpError(err)
+			return 0, err
 		}
 	}
 	if settled := r.settledAt(s.claim); len(found) == 0 && began.Before(settled) {
@@ -210,16 +257,21 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 	return 0, nil
 }
 
-// deleteRemote deletes a job at the provider. One that is gone already counts as deleted.
-func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string, force bool) error {
+// deleteRemote deletes a job at the provider, running or not. One that is gone already counts as deleted.
+func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string) error {
+	if p.client == nil {
+		return fmt.Errorf("cannot delete job %s: its account cannot be reached", id)
+	}
 	if err := p.limits.request(ctx); err != nil {
 		return err
 	}
-	err := p.client.DeleteJob(ctx, id, speechmatics.DeleteOptions{Force: force})
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := p.client.DeleteJob(ctx, id, speechmatics.DeleteOptions{Force: true})
 	r.metrics.observeRequest(operationDelete, err)
 	if err != nil {
 		return fmt.Errorf("cannot delete job %s: %w", id, err)
 	}
-	r.log(ctx).Info("Deleted the remote job", "remoteJob", id, "force", force)
+	r.log(ctx).Info("Deleted the remote job", "remoteJob", id)
 	return nil
 }

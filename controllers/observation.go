@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -24,6 +26,8 @@ const (
 	// notifiedPollFactor is how much less often a job is looked at when a notification is expected of it: polling is then
 	// only there for the notifications that get lost.
 	notifiedPollFactor = 10
+	// requestTimeout bounds one request to the provider that brings no transcript, its answer's body included.
+	requestTimeout = 30 * time.Second
 	// maxRemoteErrors and maxErrorLength keep the status small.
 	maxRemoteErrors = 5
 	maxErrorLength  = 512
@@ -37,9 +41,6 @@ func (r *JobReconciler) follow(ctx context.Context, s *scope) (verdict, error) {
 	}
 	if len(s.missingFormats()) == 0 {
 		return r.complete(s), nil
-	}
-	if wait := r.polls.wait(s.job.UID, s.notification(), s.now()); wait > 0 && !s.deadlinePassed() {
-		return s.running(s.beforeDeadline(wait)), nil
 	}
 	return r.observe(ctx, s)
 }
@@ -59,31 +60,63 @@ func (r *JobReconciler) complete(s *scope) verdict {
 // observe asks the provider about a recorded job and acts on the answer.
 func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) {
 	p, err := r.providerOf(ctx, s)
+	var unreachable *pause
+	if errors.As(err, &unreachable) {
+		return verdict{}, s.outOfReach(unreachable)
+	}
 	if err != nil {
 		return verdict{}, err
 	}
-	if recorded := valueOf(s.job.Status.RemoteJob.BaseURL); recorded != p.baseURL {
-		return verdict{}, pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval,
-			"the job lives at %s, but the address of %s was changed to %s; set it back until the job has finished", recorded, accountName(&p.account), p.baseURL)
+	if err := s.sameAddress(p); err != nil {
+		return verdict{}, pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%v; set it back until the job has finished", err)
 	}
+	s.restoreFacts(p)
 	p.limits.occupy(s.job.UID)
-	if err := p.limits.request(ctx); err != nil {
-		return verdict{}, err
-	}
-	job, err := p.client.GetJob(ctx, s.remoteID())
-	r.metrics.observeRequest(operationGet, err)
-	r.polls.polled(s.job.UID, s.notification(), s.now().Add(r.nextPoll(p)))
+	job, err := r.getRemote(ctx, p, s.remoteID())
 	switch {
 	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
 		return r.vanished(ctx, s, p, err)
 	case err != nil:
-		return verdict{}, r.unavailable(p, err)
+		return verdict{}, r.unavailable(ctx, p, err)
 	case !s.owns(job):
 		return verdict{}, pausef(v1alpha1.ReasonUnexpectedAnswer, r.nextPoll(p), "Speechmatics' answer about job %s does not carry this job's reference, so that it is not believed; ask their support", s.remoteID())
 	}
-	r.polls.seen(s.job.UID)
+	r.rests.seen(s.job.UID)
+	if err := r.noteKey(ctx, s, p); err != nil {
+		return verdict{}, err
+	}
 	s.noteRemote(job)
 	return r.actOn(ctx, s, p, job)
+}
+
+// sameAddress checks that the provider is where the recorded job lives: its ID means nothing elsewhere.
+func (s *scope) sameAddress(p *provider) error {
+	if recorded := valueOf(s.job.Status.RemoteJob.BaseURL); recorded != p.baseURL {
+		return fmt.Errorf("job %s lives at %s, but the address of %s was changed to %s", s.remoteID(), recorded, accountName(&p.account), p.baseURL)
+	}
+	return nil
+}
+
+// restoreFacts puts back what a wiped status has lost, from the claim and the account.
+func (s *scope) restoreFacts(p *provider) {
+	if s.status.AccountRef == nil {
+		s.status.AccountRef = p.account.DeepCopy()
+	}
+	if s.status.StartTime == nil && s.claim != nil {
+		s.status.StartTime = ptr.To(metav1.NewTime(s.claim.ClaimedAt))
+	}
+}
+
+// getRemote asks for one job.
+func (r *JobReconciler) getRemote(ctx context.Context, p *provider, id string) (*speechmatics.Job, error) {
+	if err := p.limits.request(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	job, err := p.client.GetJob(ctx, id)
+	r.metrics.observeRequest(operationGet, err)
+	return job, err
 }
 
 // actOn decides by the remote job's state.
@@ -93,7 +126,7 @@ func (r *JobReconciler) actOn(ctx context.Context, s *scope, p *provider, job *s
 		if s.deadlinePassed() {
 			return r.cancel(ctx, s, p)
 		}
-		return s.running(s.beforeDeadline(r.nextPoll(p))), nil
+		return s.running(r.nextPoll(p)), nil
 	case speechmatics.JobDone:
 		return r.collect(ctx, s, p, job)
 	case speechmatics.JobRejected:
@@ -119,14 +152,14 @@ func (s *scope) noteRemote(job *speechmatics.Job) {
 	if job.Language != "" {
 		remote.Language = ptr.To(clip(job.Language, 32))
 	}
-	remote.Errors = remoteErrors(job.Errors)
+	remote.Errors = s.remoteErrors(job.Errors)
 }
 
 // remoteErrors keeps the latest of the provider's messages.
-func remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError {
+func (s *scope) remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError {
 	var kept []v1alpha1.RemoteError
 	for _, e := range all[max(0, len(all)-maxRemoteErrors):] {
-		message := clip(speechmatics.RedactURLs(e.Message), maxErrorLength)
+		message := clip(s.redact(e.Message), maxErrorLength)
 		if message == "" {
 			message = "(no message)"
 		}
@@ -139,11 +172,23 @@ func remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError {
 	return kept
 }
 
+// urlPaths matches the scheme and host of a URL, and what follows them.
+var urlPaths = regexp.MustCompile(`(?i)(https?://[^/\s"'<>?#]+)[^\s"'<>]*`)
+
+// redact removes from a provider's message what is secret in URLs: the query of any, and the path too if the media's URL comes
+// from a Secret, where the path may be what is secret about it.
+func (s *scope) redact(message string) string {
+	if s.job.Spec.Media.URLFrom != nil {
+		message = urlPaths.ReplaceAllString(message, "$1/…")
+	}
+	return speechmatics.RedactURLs(message)
+}
+
 // rejection says why the provider could not process a job, and whether another attempt may help.
 func (s *scope) rejection(job *speechmatics.Job) *failure {
 	cause := "it gives no reason"
 	if n := len(job.Errors); n > 0 {
-		cause = clip(speechmatics.RedactURLs(job.Errors[n-1].Message), maxErrorLength)
+		cause = clip(s.redact(job.Errors[n-1].Message), maxErrorLength)
 	}
 	n := s.notification()
 	if isFetchError(job.Errors) || (n != nil && n.Outcome == v1alpha1.OutcomeFetchError) {
@@ -168,14 +213,45 @@ func isFetchError(all []speechmatics.JobError) bool {
 // vanished deals with a recorded job that the provider does not know. One such answer proves nothing: it must come twice,
 // spaced, and the key must be proven by another request.
 func (r *JobReconciler) vanished(ctx context.Context, s *scope, p *provider, cause error) (verdict, error) {
-	if !r.polls.missedTwice(s.job.UID, s.now(), r.options.RetryInterval) {
-		return verdict{}, pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics does not find job %s (%v); asking again", s.remoteID(), cause)
+	if !s.provenKey(p) {
+		return r.notVisible(s, p)
+	}
+	if !r.rests.missedTwice(s.job.UID, s.now(), r.options.RetryInterval) {
+		return verdict{}, pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics does not find job %s (%s); asking again", s.remoteID(), explain(cause))
 	}
 	if err := r.proveKey(ctx, p); err != nil {
-		return verdict{}, r.unavailable(p, err)
+		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, retryable: true, message: fmt.Sprintf(
-		"Speechmatics does not know job %s any more: %v", s.remoteID(), cause)}
+		"Speechmatics does not know job %s any more: %s", s.remoteID(), explain(cause))}
+}
+
+// provenKey reports whether the job is known to be visible to the account's key: it was submitted with it, or has been seen with
+// it since.
+func (s *scope) provenKey(p *provider) bool {
+	return s.claim != nil && s.claim.UID == s.job.UID && s.claim.KeyFingerprint == p.keyFingerprint
+}
+
+// notVisible deals with a recorded job that a key does not see which is not the one that it was submitted with. The key may
+// belong to another project, where this answer says nothing; only time makes sure.
+func (r *JobReconciler) notVisible(s *scope, p *provider) (verdict, error) {
+	if start := s.status.StartTime; start != nil && s.now().Sub(start.Time) > saasRetention {
+		return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, message: fmt.Sprintf(
+			"job %s is not visible to the key of %s, and older than what Speechmatics keeps", s.remoteID(), accountName(&p.account))}
+	}
+	return verdict{}, pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval,
+		"job %s is not visible to the key of %s, which was replaced since the job was submitted; if the new key belongs to another project, put a key of the old one back until the job has finished",
+		s.remoteID(), accountName(&p.account))
+}
+
+// noteKey notes in the claim that the job was seen with a key that replaced the one it was submitted with.
+func (r *JobReconciler) noteKey(ctx context.Context, s *scope, p *provider) error {
+	if s.claim == nil || s.provenKey(p) {
+		return nil
+	}
+	claim := *s.claim
+	claim.KeyFingerprint, claim.JobID = p.keyFingerprint, s.remoteID()
+	return r.writeClaim(ctx, s, claim)
 }
 
 // proveKey makes the cheapest request that only an accepted key can make.
@@ -183,6 +259,8 @@ func (r *JobReconciler) proveKey(ctx context.Context, p *provider) error {
 	if err := p.limits.request(ctx); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	err := probe(ctx, p)
 	r.metrics.observeRequest(operationList, err)
 	return err
@@ -190,17 +268,50 @@ func (r *JobReconciler) proveKey(ctx context.Context, p *provider) error {
 
 // unavailable is the pause after a request that the provider did not answer as it should. It slows the whole account down, or
 // has its key tried, where the answer says so.
-func (r *JobReconciler) unavailable(p *provider, err error) error {
-	var answer *speechmatics.Error
+func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error) error {
+	var (
+		answer *speechmatics.Error
+		busy   *busyError
+	)
+	if !errors.As(err, &busy) {
+		r.log(ctx).Info("Speechmatics did not answer as it should", "account", p.account.Name, "cause", err.Error())
+	}
 	switch {
+	case errors.As(err, &busy):
+		return pausef(v1alpha1.ReasonWaiting, busy.delay, "waiting for a request within the limits of %s", accountName(&p.account))
 	case errors.As(err, &answer) && speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
-		return pausef(v1alpha1.ReasonProviderUnavailable, max(answer.RetryAfter, r.options.RetryInterval), "Speechmatics asks to slow down: %v", answer)
+		return pausef(v1alpha1.ReasonProviderUnavailable, max(answer.RetryAfter, r.options.RetryInterval), "Speechmatics asks to slow down: %s", explain(err))
 	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %v", accountName(&p.account), err)
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %s", accountName(&p.account), explain(err))
 	default:
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics cannot be asked about the job: %v", err)
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics cannot be asked about the job: %s", explain(err))
+	}
+}
+
+// explain words an error of the provider's for a condition: without the request's ID and the ports of a connection, which differ
+// each time and would make every repetition look like news. They are in the log.
+func explain(err error) string {
+	var (
+		answer    *speechmatics.Error
+		transport *speechmatics.TransportError
+		network   *net.OpError
+	)
+	switch {
+	case errors.As(err, &answer):
+		parts := []string{fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode)), answer.Reason, answer.Detail}
+		return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
+	case errors.As(err, &transport) && transport.Timeout():
+		return "there was no answer in time"
+	case errors.Is(err, errPrivateAddress):
+		return errPrivateAddress.Error()
+	case errors.As(err, &network) && network.Err != nil:
+		return fmt.Sprintf("the connection failed (%s): %v", network.Op, network.Err)
+	case errors.As(err, &transport):
+		return "the connection broke before there was a whole answer"
+	default:
+		return err.Error()
 	}
 }
 
@@ -214,98 +325,9 @@ func (r *JobReconciler) nextPoll(p *provider) time.Duration {
 	return jitter(interval)
 }
 
-// firstPoll plans the first look at a job that was just submitted.
-func (r *JobReconciler) firstPoll(s *scope, p *provider) time.Duration {
-	wait := r.nextPoll(p)
-	r.polls.polled(s.job.UID, nil, s.now().Add(wait))
-	return s.beforeDeadline(wait)
-}
-
 // jitter spreads a duration by a tenth either way.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // No secret depends on it.
-}
-
-// polls remembers when each job is to be looked at next. It is only a matter of politeness: after a restart every job is
-// looked at once, within the account's limits.
-type polls struct {
-	mu   sync.Mutex
-	jobs map[types.UID]*poll
-}
-
-type poll struct {
-	next time.Time
-	// notified is the time of the notification that was last acted on.
-	notified metav1.Time
-	// missed is when the provider first did not know the job.
-	missed time.Time
-}
-
-func newPolls() *polls { return &polls{jobs: map[types.UID]*poll{}} }
-
-func (ps *polls) of(uid types.UID) *poll {
-	p, ok := ps.jobs[uid]
-	if !ok {
-		p = &poll{}
-		ps.jobs[uid] = p
-	}
-	return p
-}
-
-// wait is how long a job need not be looked at. A notification that was not acted on yet makes it due.
-func (ps *polls) wait(uid types.UID, n *v1alpha1.Notification, now time.Time) time.Duration {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	p := ps.of(uid)
-	if n != nil && !n.ReceivedAt.Equal(&p.notified) {
-		return 0
-	}
-	return p.next.Sub(now)
-}
-
-// polled plans the next look, and notes which notification has been acted on.
-func (ps *polls) polled(uid types.UID, n *v1alpha1.Notification, next time.Time) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	p := ps.of(uid)
-	p.next = next
-	if n != nil {
-		p.notified = n.ReceivedAt
-	}
-}
-
-// again has a job looked at sooner than planned.
-func (ps *polls) again(uid types.UID, at time.Time) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if p := ps.of(uid); at.Before(p.next) {
-		p.next = at
-	}
-}
-
-// seen notes that the provider knows the job.
-func (ps *polls) seen(uid types.UID) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	ps.of(uid).missed = time.Time{}
-}
-
-// missedTwice notes that the provider does not know the job, and reports whether it already did not some time ago.
-func (ps *polls) missedTwice(uid types.UID, now time.Time, spacing time.Duration) bool {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	p := ps.of(uid)
-	if p.missed.IsZero() {
-		p.missed = now
-	}
-	p.next = now.Add(spacing)
-	return now.Sub(p.missed) >= spacing
-}
-
-func (ps *polls) forget(uid types.UID) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	delete(ps.jobs, uid)
 }
 
 // clip shortens a text to at most n bytes without cutting a character in two.

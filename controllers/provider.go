@@ -84,6 +84,8 @@ type providerEntry struct {
 	provider   *provider
 	generation int64
 	readAt     time.Time
+	// doubted means that the provider refused the key since it was last tried.
+	doubted bool
 }
 
 func newProviders(secrets client.Reader, options Options) *providers {
@@ -103,7 +105,7 @@ func (ps *providers) get(ctx context.Context, account v1alpha1.Account) (*provid
 	ps.mu.Lock()
 	entry, ok := ps.entries[account.GetUID()]
 	ps.mu.Unlock()
-	if ok && entry.generation == account.GetGeneration() && ps.options.Clock.Since(entry.readAt) < ps.options.SecretInterval {
+	if ok && !entry.doubted && entry.generation == account.GetGeneration() && ps.options.Clock.Since(entry.readAt) < ps.options.SecretInterval {
 		return entry.provider, nil
 	}
 	return ps.renew(ctx, account)
@@ -125,27 +127,38 @@ func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*prov
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	old, ok := ps.entries[account.GetUID()]
-	if ok && old.generation == account.GetGeneration() && old.provider.keyFingerprint == p.keyFingerprint {
+	old, known := ps.entries[account.GetUID()]
+	if known && old.generation == account.GetGeneration() && old.provider.keyFingerprint == p.keyFingerprint {
 		p.client.CloseIdleConnections()
 		p = old.provider
+	} else {
+		ps.adopt(p, old.provider, account, active)
 	}
-	p.limits = ps.limitsOf(p.baseURL, p.keyFingerprint, account)
-	if p != old.provider {
-		for _, uid := range active {
-			p.limits.occupy(uid)
-		}
-	}
-	ps.entries[account.GetUID()] = providerEntry{provider: p, generation: account.GetGeneration(), readAt: ps.options.Clock.Now()}
+	ps.entries[account.GetUID()] = providerEntry{provider: p, generation: account.GetGeneration(), readAt: ps.options.Clock.Now(), doubted: old.doubted}
 	return p, nil
+}
+
+// adopt gives a new provider its limits, and takes the old one's away. The caller holds the lock.
+func (ps *providers) adopt(p, old *provider, account v1alpha1.Account, active []types.UID) {
+	p.limits = ps.limitsOf(p.baseURL, p.keyFingerprint)
+	p.limits.set(account.GetUID(), account.AccountSpec().Limits)
+	for _, uid := range active {
+		p.limits.occupy(uid)
+	}
+	if old == nil {
+		return
+	}
+	old.client.CloseIdleConnections()
+	if old.limits != p.limits {
+		old.limits.unset(account.GetUID())
+	}
 }
 
 // suspect has the account's Secret read and its key tried again at once: the provider refused it, or it cannot be read.
 func (ps *providers) suspect(account v1alpha1.ResolvedAccountReference, namespace string) {
 	ps.mu.Lock()
-	entry, ok := ps.entries[account.UID]
-	if ok {
-		entry.readAt = time.Time{}
+	if entry, ok := ps.entries[account.UID]; ok {
+		entry.doubted = true
 		ps.entries[account.UID] = entry
 	}
 	ps.mu.Unlock()
@@ -157,7 +170,17 @@ func (ps *providers) doubted(uid types.UID) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	entry, ok := ps.entries[uid]
-	return !ok || entry.readAt.IsZero()
+	return !ok || entry.doubted
+}
+
+// believe ends the doubt: the key was tried, with a result either way.
+func (ps *providers) believe(uid types.UID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if entry, ok := ps.entries[uid]; ok {
+		entry.doubted = false
+		ps.entries[uid] = entry
+	}
 }
 
 // forget drops what is kept of a deleted account.
@@ -166,6 +189,7 @@ func (ps *providers) forget(uid types.UID) {
 	defer ps.mu.Unlock()
 	if entry, ok := ps.entries[uid]; ok {
 		entry.provider.client.CloseIdleConnections()
+		entry.provider.limits.unset(uid)
 		delete(ps.entries, uid)
 	}
 }
@@ -180,14 +204,13 @@ func (ps *providers) release(uid types.UID) {
 }
 
 // limitsOf returns the limits of a host and key, which two accounts may share; the lowest figures win.
-func (ps *providers) limitsOf(baseURL, fingerprint string, account v1alpha1.Account) *limits {
+func (ps *providers) limitsOf(baseURL, fingerprint string) *limits {
 	id := baseURL + " " + fingerprint
 	l, ok := ps.limits[id]
 	if !ok {
 		l = newLimits(ps.options.Clock, ps.jobs.wake)
 		ps.limits[id] = l
 	}
-	l.set(account.GetUID(), account.AccountSpec().Limits)
 	return l
 }
 
@@ -306,18 +329,28 @@ func (ps *providers) httpClient(caBundle []byte) (*http.Client, error) {
 // errPrivateAddress is the error of a connection to an address inside the cluster or the network around it.
 var errPrivateAddress = errors.New("the address is loopback, private or link-local, which only the manager's flag --allow-private-addresses permits")
 
-// sharedAddressSpace is the range of carriers' address translation (RFC 6598), which netip does not count as private.
-var sharedAddressSpace = netip.MustParsePrefix("100.64.0.0/10")
+// specialRanges are ranges that netip counts neither as private nor as anything else, and that no public service is in.
+var specialRanges = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),      // this network (RFC 791)
+	netip.MustParsePrefix("100.64.0.0/10"),  // carriers' address translation (RFC 6598)
+	netip.MustParsePrefix("192.0.0.0/24"),   // protocol assignments (RFC 6890)
+	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks (RFC 2544)
+	netip.MustParsePrefix("240.0.0.0/4"),    // reserved (RFC 1112)
+	netip.MustParsePrefix("64:ff9b::/96"),   // IPv4 behind a translator (RFC 6052), private ones included
+	netip.MustParsePrefix("64:ff9b:1::/48"), // the same, locally (RFC 8215)
+}
 
 // refusePrivateAddresses is a net.Dialer's Control: it sees the address that is really dialled, after DNS, so that a name that
-// changes between a check and the connection gains nothing.
+// changes between a check and the connection gains nothing. Behind an HTTP proxy (HTTPS_PROXY) it sees the proxy's address, and
+// the proxy decides.
 func refusePrivateAddresses(_, address string, _ syscall.RawConn) error {
 	addrPort, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("cannot check the address: %w", err)
 	}
 	ip := addrPort.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || sharedAddressSpace.Contains(ip) {
+	special := slices.ContainsFunc(specialRanges, func(p netip.Prefix) bool { return p.Contains(ip) })
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || special {
 		return errPrivateAddress
 	}
 	return nil

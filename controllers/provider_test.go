@@ -20,6 +20,10 @@ func TestRefusePrivateAddresses(t *testing.T) {
 		"192.168.1.1:443":             true,
 		"169.254.169.254:80":          true, // the metadata service of clouds
 		"100.64.0.1:443":              true, // shared address space
+		"0.1.2.3:443":                 true,
+		"198.18.0.1:443":              true,
+		"240.0.0.1:443":               true,
+		"[64:ff9b::a9fe:a9fe]:80":     true, // the metadata service behind a translator
 		"0.0.0.0:443":                 true,
 		"255.255.255.255:443":         true,
 		"224.0.0.1:443":               true,

@@ -22,6 +22,8 @@ const (
 	checkTimeout = 10 * time.Second
 	// receiverHeaderTimeout bounds the wait for the receiver's answer once everything is sent. It stores durably first.
 	receiverHeaderTimeout = 2 * time.Minute
+	// deliveryTimeout bounds a whole delivery. The longest transcripts have some 25 MB.
+	deliveryTimeout = 15 * time.Minute
 )
 
 // ReceiverClient speaks to the internal listener of the webhook receiver.
@@ -70,11 +72,17 @@ func (c *ReceiverClient) CanStore(ctx context.Context, target notification.Targe
 }
 
 // Deliver sends what write writes as the body of a notification. It returns when the receiver has stored it durably.
-func (c *ReceiverClient) Deliver(ctx context.Context, target notification.Target, jobID string, write func(*multipart.Writer) error) error {
+//
+// The context that write is given ends as soon as the receiver has answered, so that a body that stalls is not waited for.
+func (c *ReceiverClient) Deliver(ctx context.Context, target notification.Target, jobID string, write func(context.Context, *multipart.Writer) error) error {
 	address, err := notification.DeliveryURL(c.baseURL, target, jobID, v1alpha1.OutcomeSuccess)
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithTimeout(ctx, deliveryTimeout)
+	defer end()
+	writeCtx, stopWriting := context.WithCancel(ctx)
+	defer stopWriting()
 	reader, writer := io.Pipe()
 	body := multipart.NewWriter(writer)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, reader)
@@ -85,10 +93,11 @@ func (c *ReceiverClient) Deliver(ctx context.Context, target notification.Target
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = writer.CloseWithError(write(body))
+		_ = writer.CloseWithError(write(writeCtx, body))
 	}()
 	err = c.do(req, target)
 	// Whatever still writes is told that nobody reads any more, and waited for: it uses the caller's variables.
+	stopWriting()
 	_ = reader.Close()
 	<-done
 	return err

@@ -11,40 +11,89 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
 
 // reconcileFinished does what is left to do for a job that has finished: nothing at the provider, ever again, but for the
 // deletion that the policy AfterStored asks for.
-func (r *JobReconciler) reconcileFinished(ctx context.Context, s *scope) (reconcile.Result, error) {
-	r.providers.release(s.job.UID)
-	r.polls.forget(s.job.UID)
-	after, err := r.deleteAfterStored(ctx, s)
+func (r *JobReconciler) reconcileFinished(ctx context.Context, s *scope) (time.Duration, error) {
+	r.forget(s.job.UID)
+	after, err := r.sweep(ctx, s)
 	if err != nil {
-		return reconcile.Result{}, err
+		return 0, err
+	}
+	if s.owesDeletion() {
+		if err := r.protect(ctx, s); err != nil {
+			return 0, err
+		}
+		later, err := r.deleteAfterStored(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		after = soonest(after, later)
 	}
 	if err := r.acknowledgeGeneration(ctx, s); err != nil {
-		return reconcile.Result{}, err
+		return 0, err
 	}
 	expiry, err := r.deleteExpired(ctx, s)
-	return reconcile.Result{RequeueAfter: soonest(after, expiry)}, err
+	return soonest(after, expiry), err
+}
+
+// sweep looks once more for a submission that was given up: if it appeared in the list after all, it is a surplus.
+func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, error) {
+	if s.claim == nil || !s.claim.GivenUp || s.held() {
+		return 0, nil
+	}
+	if err := r.deleteLateComers(ctx, s); err != nil {
+		r.log(ctx).Info("Cannot look for a submission that was given up yet; trying again", "cause", err.Error())
+		return jitter(r.options.SecretInterval), nil
+	}
+	claim := *s.claim
+	claim.GivenUp = false
+	return 0, r.writeClaim(ctx, s, claim)
+}
+
+// deleteLateComers deletes the remote jobs that the object has besides the recorded one.
+func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope) error {
+	p, err := r.providerOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	found, err := r.findRemote(ctx, s, p)
+	if err != nil {
+		return err
+	}
+	for _, job := range found {
+		if job.ID == s.remoteID() || isGone(job) {
+			continue
+		}
+		if err := r.deleteSurplus(ctx, s, p, job.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owesDeletion reports whether a finished job's remote job is still to be deleted, now or with the object.
+func (s *scope) owesDeletion() bool {
+	return s.remoteID() != "" && !s.held() &&
+		s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionNever &&
+		valueOf(s.job.Status.RemoteJob.State) != v1alpha1.RemoteDeleted
 }
 
 // deleteAfterStored deletes the remote job of a complete one, if the policy says so. The transcripts are durable by then.
 func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.Duration, error) {
-	gone := s.job.Status.RemoteJob != nil && valueOf(s.job.Status.RemoteJob.State) == v1alpha1.RemoteDeleted
-	if s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionAfterStored || !isComplete(s.job) || gone {
+	if s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionAfterStored || !isComplete(s.job) {
 		return 0, nil
 	}
 	p, err := r.providerOf(ctx, s)
 	if err == nil {
-		err = r.deleteRemote(ctx, p, s.remoteID(), false)
+		err = r.discard(ctx, s, p, s.remoteID())
 	}
 	if err != nil {
 		r.log(ctx).Info("Cannot delete the remote job of a complete one yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
-		return r.options.SecretInterval, nil
+		return jitter(r.options.SecretInterval), nil
 	}
 	r.event(s.job, eventNormal, "RemoteJobDeleted", "Delete", fmt.Sprintf("job %s was deleted at Speechmatics; its transcripts are stored", s.remoteID()))
 	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)

@@ -23,6 +23,8 @@ type scope struct {
 	claim *notification.Claim
 	// claimErr says why the claim cannot be read.
 	claimErr error
+	// gone means that the object was found to be gone, or replaced by a namesake, when it was read again.
+	gone bool
 	// options are the reconciler's.
 	options Options
 }
@@ -83,6 +85,9 @@ func (s *scope) foreignClaim() error {
 		return nil
 	}
 }
+
+// held reports whether the claim keeps everybody from touching what is at the provider.
+func (s *scope) held() bool { return s.foreignClaim() != nil }
 
 // recorded reports whether the current attempt's remote job is recorded.
 func (s *scope) recorded() bool {

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,6 +21,9 @@ const saasRetention = 7 * 24 * time.Hour
 // listPageSize is the largest page that the provider gives.
 const listPageSize = 100
 
+// searchTimeout bounds one search of the list, of however many pages.
+const searchTimeout = 5 * time.Minute
+
 // look finds out what became of a submission whose answer is not known, before anything else is done. The job is adopted if
 // it is in the provider's list; the attempt may be submitted again only if the list was seen without it late enough that
 // it cannot appear any more.
@@ -30,12 +34,13 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	}
 	p, err := r.providerOf(ctx, s)
 	if err != nil {
-		return verdict{}, err
+		return r.nobodyToAsk(ctx, s, err)
 	}
+	s.restoreFacts(p)
 	p.limits.occupy(s.job.UID)
 	found, err := r.findRemote(ctx, s, p)
 	if err != nil {
-		return verdict{}, r.unavailable(p, err)
+		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	switch settled := r.settledAt(s.claim); {
 	case len(found) > 0:
@@ -45,7 +50,28 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 		v.after = settled.Sub(began)
 		return v, nil
 	default:
-		return r.notFound(ctx, s, p)
+		return r.settle(ctx, s, r.doubt(s, p))
+	}
+}
+
+// nobodyToAsk obeys the policy on doubt if the account that was submitted with is gone, so that nobody can be asked about the
+// submission any more.
+func (r *JobReconciler) nobodyToAsk(ctx context.Context, s *scope, err error) (verdict, error) {
+	var p *pause
+	if !errors.As(err, &p) {
+		return verdict{}, err
+	}
+	if left := r.settledAt(s.claim).Sub(s.now()); left > 0 {
+		p.after = soonest(p.after, left)
+		return verdict{}, p
+	}
+	switch p.reason {
+	case v1alpha1.ReasonAccountReplaced:
+		return r.settle(ctx, s, "its account was replaced")
+	case v1alpha1.ReasonAccountNotFound:
+		return r.settle(ctx, s, "its account is gone")
+	default:
+		return verdict{}, err
 	}
 }
 
@@ -54,7 +80,7 @@ func (r *JobReconciler) settledAt(claim *notification.Claim) time.Time {
 	return claim.NotAfter.Add(r.options.ListLag + r.options.ClockSkew)
 }
 
-// findRemote pages the provider's list, deleted jobs included, back to before the claim, and returns the jobs of the current
+// findRemote pages the provider's list, deleted jobs included, back to before the claim, and returns the jobs of the claimed
 // attempt: those that live before those that do not, the oldest first.
 func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider) ([]*speechmatics.Job, error) {
 	var found []*speechmatics.Job
@@ -67,12 +93,14 @@ func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider) (
 	if err := p.limits.request(ctx); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
+	defer cancel()
 	for job, err := range p.client.ListJobs(ctx, options) {
 		if err != nil {
 			r.metrics.observeRequest(operationList, err)
 			return nil, err
 		}
-		if s.owns(job) {
+		if s.ownsAttempt(job, s.claim.Attempt) {
 			found = append(found, job)
 		}
 		if seen++; seen%listPageSize == 0 {
@@ -96,50 +124,72 @@ func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider) (
 
 // owns reports whether a remote job belongs to the object and attempt, by its reference; the nonce may be that of an earlier
 // claim.
-func (s *scope) owns(job *speechmatics.Job) bool {
+func (s *scope) owns(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.attempt()) }
+
+func (s *scope) ownsAttempt(job *speechmatics.Job, attempt int32) bool {
+	reference, ok := referenceOf(job)
+	return ok && reference.UID == s.job.UID && reference.Attempt == attempt
+}
+
+// ownsAnyAttempt reports whether a remote job belongs to the object, whatever the attempt.
+func (s *scope) ownsAnyAttempt(job *speechmatics.Job) bool {
+	reference, ok := referenceOf(job)
+	return ok && reference.UID == s.job.UID
+}
+
+func referenceOf(job *speechmatics.Job) (notification.Reference, bool) {
 	if job.Tracking == nil {
-		return false
+		return notification.Reference{}, false
 	}
 	reference, err := notification.ParseReference(job.Tracking.Reference)
-	return err == nil && reference.UID == s.job.UID && reference.Attempt == s.attempt()
+	return reference, err == nil
 }
 
 func isGone(job *speechmatics.Job) bool {
 	return job.Status == speechmatics.JobDeleted || job.Status == speechmatics.JobExpired
 }
 
-// adopt records the first of the jobs that were found, and deletes the others: they are paid for, but nobody needs them.
+// adopt deletes all but the first of the jobs that were found, which are paid for but needed by nobody, and records the first.
+// In this order: once one is recorded, nobody looks for the others any more.
 func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found []*speechmatics.Job) (verdict, error) {
+	for _, surplus := range found[1:] {
+		if isGone(surplus) {
+			continue
+		}
+		if err := r.deleteSurplus(ctx, s, p, surplus.ID); err != nil {
+			return verdict{}, r.unavailable(ctx, p, err)
+		}
+	}
 	kept := found[0]
-	if err := r.record(ctx, s, kept.ID, p.baseURL); err != nil {
+	if err := r.record(ctx, s, p, kept.ID); err != nil {
 		return verdict{}, err
 	}
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Found the job whose submission was uncertain", "attempt", s.attempt(), "remoteJob", kept.ID, "matches", len(found))
 	r.event(s.job, eventNormal, "Adopted", "Look", fmt.Sprintf("attempt %d had reached Speechmatics, as job %s", s.attempt(), kept.ID))
-	for _, surplus := range found[1:] {
-		if isGone(surplus) {
-			continue
-		}
-		if err := r.deleteRemote(ctx, p, surplus.ID, true); err != nil {
-			return verdict{}, r.unavailable(p, err)
-		}
-		r.metrics.surplus.Inc()
-		r.log(ctx).Info("Deleted a surplus job", "attempt", s.attempt(), "remoteJob", surplus.ID)
-		r.event(s.job, eventWarning, "SurplusDeleted", "Look", fmt.Sprintf("attempt %d was at Speechmatics more than once; job %s was deleted", s.attempt(), surplus.ID))
-	}
-	return s.running(time.Second), nil
+	return s.running(time.Millisecond), nil
 }
 
-// notFound settles a submission that is not in the list and cannot appear any more.
-func (r *JobReconciler) notFound(ctx context.Context, s *scope, p *provider) (verdict, error) {
-	doubt := r.doubt(s, p)
+// deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it.
+func (r *JobReconciler) deleteSurplus(ctx context.Context, s *scope, p *provider, id string) error {
+	if err := r.deleteRemote(ctx, p, id); err != nil {
+		return err
+	}
+	r.metrics.surplus.Inc()
+	r.log(ctx).Info("Deleted a surplus job", "attempt", s.attempt(), "remoteJob", id)
+	r.event(s.job, eventWarning, "SurplusDeleted", "Look", fmt.Sprintf("attempt %d was at Speechmatics more than once; job %s was deleted", s.attempt(), id))
+	return nil
+}
+
+// settle ends the search for a submission that is not in the list and cannot appear any more, or for which nobody can look. If
+// that proves nothing, the policy on doubt decides.
+func (r *JobReconciler) settle(ctx context.Context, s *scope, doubt string) (verdict, error) {
 	if doubt != "" && s.job.Spec.AmbiguousSubmissionPolicy != v1alpha1.AmbiguousResubmit {
 		return verdict{}, &failure{reason: v1alpha1.ReasonSubmissionAmbiguous, message: fmt.Sprintf(
 			"it cannot be found out whether attempt %d reached Speechmatics, because %s; look for the reference %s there, and create a new job if it is not there",
 			s.attempt(), doubt, s.claim.Reference())}
 	}
-	if err := r.settleClaim(ctx, s); err != nil {
+	if err := r.giveUpClaim(ctx, s); err != nil {
 		return verdict{}, err
 	}
 	r.providers.release(s.job.UID)
@@ -150,8 +200,6 @@ func (r *JobReconciler) notFound(ctx context.Context, s *scope, p *provider) (ve
 // doubt says why the list proves nothing about a claim; empty if it does.
 func (r *JobReconciler) doubt(s *scope, p *provider) string {
 	switch {
-	case s.claim.AccountUID != p.account.UID:
-		return "its account was replaced"
 	case s.claim.BaseURL != p.baseURL:
 		return fmt.Sprintf("the account's address was changed from %s to %s", s.claim.BaseURL, p.baseURL)
 	case s.claim.KeyFingerprint != p.keyFingerprint:

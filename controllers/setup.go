@@ -44,8 +44,8 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		keys:      keys,
 		metrics:   counted,
 		options:   options,
-		polls:     newPolls(),
-		written:   newWrittenVersions(),
+		rests:     newRests(),
+		tracker:   newTracker(),
 	}
 	if err := jobs.setupWithManager(mgr); err != nil {
 		return fmt.Errorf("cannot set up the controller of TranscriptionJobs: %w", err)
@@ -62,6 +62,7 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 			options:   options,
 			kind:      kind,
 			newObject: newObject,
+			tracker:   newTracker(),
 		}
 		if err := accounts.setupWithManager(mgr); err != nil {
 			return fmt.Errorf("cannot set up the controller of %s objects: %w", kind, err)

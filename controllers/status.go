@@ -109,7 +109,7 @@ func (r *JobReconciler) writeStatus(ctx context.Context, s *scope) error {
 	}
 	s.applied(apply, nil)
 	s.job.Status = *s.status.DeepCopy()
-	r.written.note(s.job)
+	r.tracker.wrote(s.job)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,45 +31,59 @@ const recordTimeout = 30 * time.Second
 // submit takes the job up: it gathers everything that can go wrong for free, claims the attempt, and submits it. Nothing is
 // paid for before the claim is written.
 func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
-	p, m, err := r.prepare(ctx, s)
+	p, err := r.maySubmit(ctx, s)
 	if err != nil {
 		// A job that cannot go on now does not keep the place that it may have been given.
 		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
-	if !p.limits.admit(s.job) {
-		return verdict{reason: v1alpha1.ReasonWaiting, message: "waiting for its turn within the limits of " + accountName(&p.account), after: time.Minute}, nil
+	if p.limits.waits(s.job.UID) {
+		return s.waiting(p), nil
 	}
-	if err := r.takeUp(ctx, s, p); err != nil {
+	m, err := r.prepare(ctx, s)
+	if err != nil {
+		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
+	if !p.limits.admit(s.job) {
+		return s.waiting(p), nil
+	}
 	if err := r.claimAttempt(ctx, s, p); err != nil {
+		return verdict{}, err
+	}
+	if err := r.takeUp(ctx, s, p); err != nil {
 		return verdict{}, err
 	}
 	return r.send(ctx, s, p, m)
 }
 
-// prepare gathers what a submission needs, and finds what stands in its way.
-func (r *JobReconciler) prepare(ctx context.Context, s *scope) (*provider, *media, error) {
+// maySubmit finds what stands in the way of a submission and can be told at once.
+func (r *JobReconciler) maySubmit(ctx context.Context, s *scope) (*provider, error) {
 	if s.suspended() {
-		return nil, nil, pausef(v1alpha1.ReasonSuspended, 0, "spec.suspend keeps the job from being submitted")
+		return nil, pausef(v1alpha1.ReasonSuspended, 0, "spec.suspend keeps the job from being submitted")
 	}
 	s.resume()
 	if err := r.backOff(s); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p, err := r.providerForSubmission(ctx, s)
-	if err != nil {
-		return nil, nil, err
-	}
+	return r.providerForSubmission(ctx, s)
+}
+
+// prepare reads the media and makes sure that the transcripts will have a place.
+func (r *JobReconciler) prepare(ctx context.Context, s *scope) (*media, error) {
 	m, err := r.loadMedia(ctx, s)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := r.receiver.CanStore(ctx, s.target()); err != nil {
-		return nil, nil, r.storePause(err)
+		return nil, r.storePause(err)
 	}
-	return p, m, nil
+	return m, nil
+}
+
+// waiting is the verdict of a job whose turn has not come. It is woken when it has.
+func (s *scope) waiting(p *provider) verdict {
+	return verdict{reason: v1alpha1.ReasonWaiting, message: "waiting for its turn within the limits of " + accountName(&p.account), after: jitter(time.Minute)}
 }
 
 // resume restarts the clock of a job that was suspended.
@@ -78,17 +93,34 @@ func (s *scope) resume() {
 	}
 }
 
-// takeUp writes the account and the start time before the first claim. By the start time, a job whose claim got lost is told
-// from one that was never claimed.
+// takeUp writes the account and the start time before the first submission. By the start time, a job whose claim got lost is told
+// from one that was never submitted.
+//
+// Whoever writes the object between the claim and this makes it fail. As long as the claim is still the one that was just
+// written, and under which nothing was sent, it is tried again.
 func (r *JobReconciler) takeUp(ctx context.Context, s *scope, p *provider) error {
-	if s.job.Status.StartTime != nil && s.job.Status.AccountRef != nil {
-		return nil
+	nonce := s.claim.Nonce
+	for {
+		s.status.AccountRef = p.account.DeepCopy()
+		if s.status.StartTime == nil {
+			s.status.StartTime = ptr.To(metav1.NewTime(s.now()))
+		}
+		if equality.Semantic.DeepEqual(s.status.StartTime, s.job.Status.StartTime) && equality.Semantic.DeepEqual(s.status.AccountRef, s.job.Status.AccountRef) {
+			return nil
+		}
+		err := r.applyStatus(ctx, s, verdict{reason: v1alpha1.ReasonSubmitting, message: "submitting the job to " + accountName(&p.account)})
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		if err := r.reload(ctx, s); err != nil {
+			return err
+		}
+		if s.claim == nil || s.claim.Nonce != nonce || s.job.DeletionTimestamp != nil {
+			return errReloaded
+		}
+		s.status = *s.job.Status.DeepCopy()
+		s.resume()
 	}
-	s.status.AccountRef = p.account.DeepCopy()
-	if s.status.StartTime == nil {
-		s.status.StartTime = ptr.To(metav1.NewTime(s.now()))
-	}
-	return r.applyStatus(ctx, s, verdict{reason: v1alpha1.ReasonSubmitting, message: "submitting the job to " + accountName(&p.account)})
 }
 
 // send submits a claimed attempt and settles the answer.
@@ -116,10 +148,10 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, m *medi
 	}
 	r.log(ctx).Info("Submitted", "attempt", s.attempt(), "remoteJob", created.ID, "requestID", created.RequestID, "account", p.account.Name)
 	r.event(s.job, eventNormal, "Submitted", "Submit", fmt.Sprintf("Speechmatics accepted attempt %d as job %s", s.attempt(), created.ID))
-	if err := r.record(ctx, s, created.ID, p.baseURL); err != nil {
+	if err := r.record(ctx, s, p, created.ID); err != nil {
 		return verdict{}, err
 	}
-	return s.running(r.firstPoll(s, p)), nil
+	return s.running(r.nextPoll(p)), nil
 }
 
 // notSubmitted settles a submission that did not return an ID: either nothing was created, or that is not known.
@@ -143,21 +175,23 @@ func (r *JobReconciler) refusal(p *provider, err error) error {
 	var answer *speechmatics.Error
 	switch {
 	case errors.Is(err, errClaimExpired) || !errors.As(err, &answer):
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted: %v", rootCause(err))
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted: %s", explain(rootCause(err)))
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
-		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %v", answer)
+		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", explain(answer))
 	case speechmatics.IsUnauthorized(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %v", accountName(&p.account), answer)
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %s", accountName(&p.account), explain(answer))
 	case speechmatics.IsForbidden(err):
-		// An option that the contract does not cover, or credit that is used up: which one it is, nobody documents.
+		// An option that the contract does not cover, credit that is used up, or a key that has expired: which one it is, nobody
+		// documents. Trying the key tells the last one.
+		r.refused(p)
 		return pausef(v1alpha1.ReasonSubmissionForbidden, r.options.SecretInterval,
-			"Speechmatics refuses the job: %v; the contract of %s may not cover what the job asks for, or its credit is used up", answer, accountName(&p.account))
+			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up", explain(answer), accountName(&p.account))
 	case answer.Temporary():
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted: %v", answer)
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted: %s", explain(answer))
 	default:
-		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %v", answer)}
+		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %s", explain(answer))}
 	}
 }
 
@@ -183,33 +217,77 @@ func (s *scope) unknownSubmission() verdict {
 
 // record writes the ID of an accepted submission into the status. It is the one write that is retried in place until it holds,
 // also while the manager is shutting down: losing it is the dangerous moment. It carries the resourceVersion that the
-// claim's write returned, and is computed anew from a live read after a conflict, so that it can never reach a namesake.
-func (r *JobReconciler) record(ctx context.Context, s *scope, id, baseURL string) error {
+// claim's write returned. After a conflict, the object is read again and judged anew: the record must neither reach a
+// namesake nor take the place of another one. The pass ends with errReloaded then, since what else it has found out was
+// computed from the older object.
+func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id string) error {
 	attempt := s.attempt()
 	deadline := r.options.Clock.Now().Add(recordTimeout)
 	recordCtx := context.WithoutCancel(ctx)
 	backoff := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 100, Cap: 5 * time.Second}
+	var settled error // what a pass that has to begin anew ends with
 	for {
-		err := r.applyRecord(recordCtx, s, attempt, id, baseURL)
+		err := r.tryRecord(recordCtx, s, p, attempt, id)
 		switch {
 		case err == nil:
-			return nil
-		case errors.Is(err, errJobGone):
-			return r.orphaned(recordCtx, s, id, err)
-		case ctx.Err() != nil && r.options.Clock.Now().After(deadline):
-			return fmt.Errorf("cannot record job %s before shutting down; the claim will have it found again: %w", id, err)
-		}
-		if !apierrors.IsConflict(err) {
+			return settled
+		case errors.Is(err, errReloaded):
+			return err
+		case (ctx.Err() != nil || s.gone) && r.options.Clock.Now().After(deadline):
+			return fmt.Errorf("cannot record job %s; the claim will have it found again: %w", id, err)
+		case !apierrors.IsConflict(err):
 			r.log(ctx).Error(err, "Cannot record the submission; trying again", "attempt", attempt, "remoteJob", id)
 		}
 		timer := r.options.Clock.NewTimer(backoff.Step())
 		<-timer.C()
-		if err := r.reload(recordCtx, s); err != nil {
-			if errors.Is(err, errJobGone) {
-				return r.orphaned(recordCtx, s, id, err)
-			}
+		settled = errReloaded
+		if err := r.reload(recordCtx, s); err != nil && !s.gone {
 			r.log(ctx).Error(err, "Cannot read the job to record its submission; trying again", "attempt", attempt, "remoteJob", id)
 		}
+	}
+}
+
+// tryRecord is one try of record: it writes the record, unless the object as it was last read says that there is no place for it.
+func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, attempt int32, id string) error {
+	relation := s.relationTo(attempt, id)
+	var err error
+	switch {
+	case s.gone:
+		err = r.orphaned(ctx, s, p, id)
+	case relation == recordSuperseded:
+		err = r.deleteSurplus(ctx, s, p, id)
+	case relation == recordMissing:
+		return r.applyRecord(ctx, s, attempt, id, p.baseURL)
+	}
+	if err != nil {
+		return err
+	}
+	return errReloaded
+}
+
+// recordRelation is how an object stands to a record that is to be written.
+type recordRelation int
+
+const (
+	// recordMissing means that the record is to be written.
+	recordMissing recordRelation = iota
+	// recordThere means that it is there already.
+	recordThere
+	// recordSuperseded means that another remote job has taken its place: the attempt has another one, or is over.
+	recordSuperseded
+)
+
+// relationTo compares the object with a record that is to be written.
+func (s *scope) relationTo(attempt int32, id string) recordRelation {
+	recorded := valueOf(s.job.Status.Attempt)
+	switch {
+	case recorded == attempt && s.remoteID() == id:
+		return recordThere
+	case recorded == attempt && s.remoteID() != "", recorded > attempt,
+		valueOf(s.job.Status.FailedAttempts) >= attempt, isFinished(s.job):
+		return recordSuperseded
+	default:
+		return recordMissing
 	}
 }
 
@@ -221,9 +299,7 @@ func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32
 			WithAttempt(attempt).
 			WithRemoteJob(applyv1alpha1.RemoteJob().WithID(id).WithBaseURL(baseURL)))
 	if err := r.client.Status().Apply(ctx, apply, client.FieldOwner(v1alpha1.FieldManagerSubmission), client.ForceOwnership); err != nil {
-		if apierrors.IsNotFound(err) {
-			return errJobGone
-		}
+		s.gone = apierrors.IsNotFound(err)
 		return err
 	}
 	s.applied(apply, func(status *v1alpha1.TranscriptionJobStatus) {
@@ -233,24 +309,31 @@ func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32
 		}
 		status.RemoteJob.ID, status.RemoteJob.BaseURL = &id, &baseURL
 	})
-	r.written.note(s.job)
+	r.tracker.wrote(s.job)
 	return nil
 }
 
-// errJobGone means that the object does not exist any more, or that a namesake is in its place.
-var errJobGone = errors.New("the TranscriptionJob is gone")
+var (
+	// errJobGone means that the object does not exist any more, or that a namesake is in its place.
+	errJobGone = errors.New("the TranscriptionJob is gone")
+	// errReloaded ends a pass whose object was read again in its course: what the pass has found out before is of an older one.
+	errReloaded = errors.New("the TranscriptionJob has changed meanwhile")
+)
 
 // reload reads the object anew from the API server.
 func (r *JobReconciler) reload(ctx context.Context, s *scope) error {
 	job := &v1alpha1.TranscriptionJob{}
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(s.job), job); err != nil {
-		if apierrors.IsNotFound(err) {
-			return errJobGone
-		}
-		return err
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(s.job), job)
+	if err != nil {
+		s.gone = apierrors.IsNotFound(err)
+	} else {
+		s.gone = job.UID != s.job.UID
 	}
-	if job.UID != s.job.UID {
+	switch {
+	case s.gone:
 		return errJobGone
+	case err != nil:
+		return err
 	}
 	s.refresh(job)
 	return nil
@@ -258,14 +341,14 @@ func (r *JobReconciler) reload(ctx context.Context, s *scope) error {
 
 // orphaned deals with a remote job whose object vanished while it was being submitted, which takes somebody who removes
 // finalizers by hand: nobody will ever ask for the transcript.
-func (r *JobReconciler) orphaned(ctx context.Context, s *scope, id string, cause error) error {
-	r.log(ctx).Info("The object vanished while its job was being submitted; deleting the remote job", "remoteJob", id, "cause", cause.Error())
+func (r *JobReconciler) orphaned(ctx context.Context, s *scope, p *provider, id string) error {
+	r.log(ctx).Info("The object vanished while its job was being submitted", "remoteJob", id, "remoteDeletionPolicy", s.job.Spec.RemoteDeletionPolicy)
 	if s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
 		return nil
 	}
-	p, err := r.providerOf(ctx, s)
-	if err != nil {
-		return fmt.Errorf("cannot delete the orphaned remote job %s: %w", id, err)
+	if err := r.deleteRemote(ctx, p, id); err != nil {
+		r.metrics.uncleaned.Inc()
+		return fmt.Errorf("job %s is left at Speechmatics: %w", id, err)
 	}
-	return r.deleteRemote(ctx, p, id, true)
+	return nil
 }

@@ -5,10 +5,10 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -41,8 +41,8 @@ type JobReconciler struct {
 	keys      notification.KeySource
 	metrics   *metrics
 	options   Options
-	polls     *polls
-	written   *writtenVersions
+	rests     *rests
+	tracker   *tracker
 }
 
 // Reconcile does the next step of one job: see the package's documentation for the steps.
@@ -50,51 +50,71 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 	job := &v1alpha1.TranscriptionJob{}
 	if err := r.client.Get(ctx, req.NamespacedName, job); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.forget(r.written.forget(req.NamespacedName))
+			r.forget(r.tracker.miss(req.NamespacedName))
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, err
 	}
-	if r.written.newerThan(job) {
-		return reconcile.Result{RequeueAfter: staleDelay}, nil
+	gone, stale := r.tracker.meet(job)
+	r.forget(gone)
+	if stale {
+		return reconcile.Result{RequeueAfter: staleDelay, Priority: &requeuePriority}, nil
 	}
 	ctx = logf.IntoContext(ctx, r.log(ctx).WithValues("uid", job.UID))
-	result, err := r.pass(ctx, newScope(job, r.options))
-	if apierrors.IsConflict(err) {
+	after, err := r.pass(ctx, newScope(job, r.options))
+	if apierrors.IsConflict(err) || errors.Is(err, errReloaded) {
 		// Somebody else wrote the object meanwhile, and the cache will have it in a moment. Nothing was lost.
-		return reconcile.Result{RequeueAfter: jitter(2 * staleDelay)}, nil
+		after, err = jitter(2*staleDelay), nil
 	}
-	return result, err
+	return reconcile.Result{RequeueAfter: after, Priority: &requeuePriority}, err
 }
+
+// requeuePriority is set explicitly: a request that a restart put into the queue with a low priority would keep it otherwise.
+var requeuePriority = 0
 
 // forget drops what is kept in memory about a job.
 func (r *JobReconciler) forget(uid types.UID) {
-	r.polls.forget(uid)
+	if uid == "" {
+		return
+	}
+	r.rests.forget(uid)
 	r.providers.release(uid)
 }
 
-// pass does one step with an object that is as new as can be known.
-func (r *JobReconciler) pass(ctx context.Context, s *scope) (reconcile.Result, error) {
+// pass does one step with an object that is as new as can be known. It returns when to look again at the latest; zero means
+// that an event will come.
+func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, error) {
 	switch {
 	case s.job.DeletionTimestamp != nil:
 		return r.reconcileDeletion(ctx, s)
 	case isFinished(s.job):
 		return r.reconcileFinished(ctx, s)
 	}
+	if left := r.rests.left(s.job, s.now()); left > 0 {
+		return left, nil
+	}
 	v, err := s.judge(r.advance(ctx, s))
 	if err != nil {
-		return reconcile.Result{}, err
+		return 0, err
 	}
+	v.after = s.beforeDeadline(v.after)
 	if err := r.applyStatus(ctx, s, v); err != nil {
-		return reconcile.Result{}, err
+		return 0, err
 	}
-	return reconcile.Result{RequeueAfter: v.after}, nil
+	if v.after > 0 && v.reason != v1alpha1.ReasonWaiting {
+		r.rests.begin(s.job, s.now().Add(v.after))
+	}
+	return v.after, nil
 }
 
 // advance decides by the recorded facts which step is due, and does it.
 func (r *JobReconciler) advance(ctx context.Context, s *scope) (verdict, error) {
 	if err := s.foreignClaim(); err != nil {
+		r.providers.release(s.job.UID)
 		return verdict{}, err
+	}
+	if s.deadlinePassed() && !s.recorded() && s.announcedID() == "" && !s.submissionUnknown() && !s.claimLost() {
+		return verdict{}, s.deadlineExceeded()
 	}
 	switch {
 	case s.recorded():
@@ -114,11 +134,11 @@ func (r *JobReconciler) advance(ctx context.Context, s *scope) (verdict, error) 
 // claim of a job whose status was wiped.
 func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict, error) {
 	id := s.announcedID()
-	baseURL, err := r.claimedBaseURL(ctx, s)
+	p, err := r.claimant(ctx, s)
 	if err != nil {
 		return verdict{}, err
 	}
-	if err := r.record(ctx, s, id, baseURL); err != nil {
+	if err := r.record(ctx, s, p, id); err != nil {
 		return verdict{}, err
 	}
 	r.metrics.adopted.Inc()
@@ -126,16 +146,18 @@ func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict,
 	return r.follow(ctx, s)
 }
 
-// claimedBaseURL is where the current attempt was submitted to: by its claim, or by its account if the claim was lost.
-func (r *JobReconciler) claimedBaseURL(ctx context.Context, s *scope) (string, error) {
-	if s.claimed() {
-		return s.claim.BaseURL, nil
-	}
+// claimant is what reaches the provider where the current attempt was submitted to. To record an announced ID, no key is
+// needed: the claim says where the job lives.
+func (r *JobReconciler) claimant(ctx context.Context, s *scope) (*provider, error) {
 	p, err := r.providerOf(ctx, s)
-	if err != nil {
-		return "", err
+	switch {
+	case !s.claimed():
+		return p, err
+	case err == nil && p.baseURL == s.claim.BaseURL:
+		return p, nil
+	default:
+		return &provider{baseURL: s.claim.BaseURL}, nil
 	}
-	return p.baseURL, nil
 }
 
 // log is the logger of a pass; controller-runtime has put namespace and name into it.
@@ -178,7 +200,11 @@ var accountChanged = predicate.Funcs{
 			return false
 		}
 		was, is := readyCondition(before.AccountStatus().Conditions), readyCondition(after.AccountStatus().Conditions)
-		return before.GetGeneration() != after.GetGeneration() || !equality.Semantic.DeepEqual(was, is)
+		if before.GetGeneration() != after.GetGeneration() || (was == nil) != (is == nil) {
+			return true
+		}
+		// A message that only words the same state anew is no change that a job could wait for.
+		return is != nil && (was.Status != is.Status || was.Reason != is.Reason || was.ObservedGeneration != is.ObservedGeneration)
 	},
 }
 
@@ -197,6 +223,7 @@ func (r *JobReconciler) jobsOfAccount(ctx context.Context, object client.Object)
 	for i := range jobs.Items {
 		job := &jobs.Items[i]
 		if (job.DeletionTimestamp != nil || !isFinished(job)) && mayUse(job, account) {
+			r.rests.wake(job.UID)
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(job)})
 		}
 	}

@@ -6,20 +6,28 @@ package controllers
 import (
 	"context"
 	"errors"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
 // step is a reconciler that is driven by hand, step by step, on the real API server.
@@ -32,7 +40,7 @@ func step(t *testing.T, c client.Client) *JobReconciler {
 	options := Options{Namespace: "manager"}.withDefaults()
 	return &JobReconciler{
 		client: c, live: env.Client, recorder: events.NewFakeRecorder(100), providers: newProviders(env.Client, options),
-		metrics: counted, options: options, polls: newPolls(), written: newWrittenVersions(), keys: newKeyring(t),
+		metrics: counted, options: options, rests: newRests(), tracker: newTracker(), keys: newKeyring(t),
 	}
 }
 
@@ -99,7 +107,7 @@ func TestTrap_staleStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	stale := get(t, job)
-	if err := r.record(ctx, newScope(stale.DeepCopy(), r.options), "remote1", "https://api.example.com/v2"); err != nil {
+	if err := r.record(ctx, newScope(stale.DeepCopy(), r.options), testProvider(), "remote1"); err != nil {
 		t.Fatal(err)
 	}
 	recorded := get(t, job)
@@ -137,7 +145,7 @@ func TestTrap_recordConflict(t *testing.T) {
 	if err := env.Client.Update(ctx, live); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.record(ctx, s, "remote1", "https://api.example.com/v2"); err != nil {
+	if err := r.record(ctx, s, testProvider(), "remote1"); err != nil && !errors.Is(err, errReloaded) {
 		t.Fatal(err)
 	}
 	if got := get(t, job); valueOf(got.Status.RemoteJob.ID) != "remote1" || got.Labels["changed"] == "" {
@@ -162,7 +170,7 @@ func TestTrap_recordTransientErrors(t *testing.T) {
 	r := step(t, broken)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := r.record(ctx, newScope(job, r.options), "remote1", "https://api.example.com/v2"); err != nil {
+	if err := r.record(ctx, newScope(job, r.options), testProvider(), "remote1"); err != nil && !errors.Is(err, errReloaded) {
 		t.Fatal(err)
 	}
 	if got := get(t, job); got.Status.RemoteJob == nil || valueOf(got.Status.RemoteJob.ID) != "remote1" {
@@ -183,7 +191,7 @@ func TestTrap_namesake(t *testing.T) {
 		t.Fatal(err)
 	}
 	namesake := bareJob(t, job.Namespace, job.Name)
-	if err := r.record(ctx, s, "remote1", "https://api.example.com/v2"); err != nil {
+	if err := r.record(ctx, s, testProvider(), "remote1"); err != nil && !errors.Is(err, errReloaded) {
 		t.Fatal(err)
 	}
 	if live := get(t, namesake); live.Status.RemoteJob != nil || live.Status.Attempt != nil {
@@ -203,7 +211,7 @@ func TestTrap_ownership(t *testing.T) {
 	if err := r.applyStatus(ctx, s, verdict{reason: v1alpha1.ReasonRunning, message: "m"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.record(ctx, s, "remote1", "https://api.example.com/v2"); err != nil {
+	if err := r.record(ctx, s, testProvider(), "remote1"); err != nil && !errors.Is(err, errReloaded) {
 		t.Fatal(err)
 	}
 	// The next attempt begins: what was said of the last one goes, the record stays until the next record.
@@ -216,4 +224,125 @@ func TestTrap_ownership(t *testing.T) {
 	if diff := cmp.Diff(want, get(t, job).Status.RemoteJob); diff != "" {
 		t.Errorf("remote job (-want +got):\n%s", diff)
 	}
+}
+
+// TestTrap_recordSuperseded has a manager wake up with an answer after another one has taken over, given the attempt up, and gone
+// on: its record must not turn the clock back.
+func TestTrap_recordSuperseded(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	a, b := step(t, env.Client), step(t, env.Client)
+	old := newScope(job, a.options)
+	if err := a.claimAttempt(ctx, old, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+
+	s := newScope(get(t, job), b.options)
+	if err := b.record(ctx, s, testProvider(), "first"); err != nil {
+		t.Fatal(err)
+	}
+	v, _ := s.judge(verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, message: "m", retryable: true})
+	if err := b.applyStatus(ctx, s, v); err != nil {
+		t.Fatal(err)
+	}
+	s = newScope(get(t, job), b.options)
+	if err := b.claimAttempt(ctx, s, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.record(ctx, s, testProvider(), "second"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.applyStatus(ctx, s, verdict{ending: completed, reason: v1alpha1.ReasonComplete, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	before := get(t, job)
+
+	var deleted atomic.Int32
+	provider := testProvider()
+	provider.limits = newLimits(a.options.Clock, func(types.NamespacedName) {})
+	provider.client = countingClient(t, &deleted)
+	if err := a.record(ctx, old, provider, "first"); !errors.Is(err, errReloaded) {
+		t.Fatalf("the late record ended with %v, want the pass to begin anew", err)
+	}
+	if diff := cmp.Diff(before, get(t, job)); diff != "" {
+		t.Errorf("the late record changed the object (-before +after):\n%s", diff)
+	}
+	if deleted.Load() != 1 {
+		t.Errorf("%d remote jobs were deleted, want the surplus", deleted.Load())
+	}
+}
+
+// countingClient is a client of a provider that only counts deletions.
+func countingClient(t *testing.T, deleted *atomic.Int32) *speechmatics.Client {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			deleted.Add(1)
+		}
+		_, _ = rw.Write([]byte(`{"job":{"id":"first","status":"deleted","created_at":"2026-03-01T12:00:00.000Z","data_name":""}}`))
+	}))
+	t.Cleanup(server.Close)
+	c, err := speechmatics.New(server.URL+"/v2", speechmatics.WithAPIKey(apiKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestTrap_stalledTranscript has the provider stall in the middle of a transcript: when the webhook receiver gives the delivery up,
+// nobody waits for the provider any more.
+func TestTrap_stalledTranscript(t *testing.T) {
+	t.Parallel()
+	receiver := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Connection", "close") // or the server would read the rest of the body first
+		rw.WriteHeader(http.StatusRequestTimeout)
+	}))
+	t.Cleanup(receiver.Close)
+	c, err := NewReceiverClient(receiver.URL, newKeyring(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := notification.Target{Namespace: "a", Name: "b", UID: "11111111-1111-1111-1111-111111111111", Attempt: 1}
+	err = c.Deliver(t.Context(), target, "id", func(ctx context.Context, _ *multipart.Writer) error {
+		<-ctx.Done() // a body that never comes
+		return ctx.Err()
+	})
+	if err == nil {
+		t.Error("the delivery succeeded")
+	}
+}
+
+// TestTrap_renewWhileUsed renews an account's provider while jobs use it; the race detector judges.
+func TestTrap_renewWhileUsed(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	namespace := env.Namespace(ctx, t, nil)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "key"}, StringData: map[string]string{"apiKey": apiKey}}
+	if err := env.Client.Create(ctx, secret); err != nil {
+		t.Fatal(err)
+	}
+	account := &v1alpha1.SpeechmaticsAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default", UID: "11111111-1111-1111-1111-111111111111", Generation: 1},
+		Spec: v1alpha1.SpeechmaticsAccountSpec{
+			Region: new(v1alpha1.Region("eu1")), APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "key", Key: "apiKey"},
+		},
+	}
+	ps := newProviders(env.Client, Options{Namespace: namespace}.withDefaults())
+	p, err := ps.get(ctx, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 20 {
+			if _, err := ps.renew(ctx, account); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 1000 {
+		p.limits.counts()
+	}
+	wg.Wait()
 }

@@ -50,6 +50,9 @@ type Claim struct {
 	// NotCreated means that the submission is proven not to have created a job, so that the attempt may be claimed again
 	// without looking for one first.
 	NotCreated bool `json:"notCreated,omitempty"`
+	// GivenUp means that an earlier submission of the attempt was not found and given up. Should it appear in the provider's list
+	// all the same, later than any submission is known to, it is a surplus that somebody has to look for.
+	GivenUp bool `json:"givenUp,omitempty"`
 }
 
 // Reference is what the job that is submitted under the claim carries as tracking.reference.

@@ -195,7 +195,7 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 	if err := d.takeIn(r, v, in); err != nil {
 		return "", err
 	}
-	if err := in.info.check(n, standing); err != nil {
+	if err := in.info.check(n); err != nil {
 		return "", err
 	}
 	n.info = in.info

@@ -111,10 +111,10 @@ func parseDuration(data json.RawMessage) time.Duration {
 // errForeign means that the facts which came with a notification are those of another job.
 var errForeign = errors.New("the facts about the job that came with the notification are those of another job")
 
-// check compares the facts about a job with the notification that they came with. The reference must be ours: it names the job's UID, the
-// attempt and the claim's nonce. Where the ID is recorded already, the nonce does not matter: the attempt was claimed anew
-// after its first submission had been lost sight of, and then the first was found.
-func (i *jobInfo) check(n *notice, s standing) error {
+// check compares the facts about a job with the notification that they came with. The reference must be ours: it names the job's UID and
+// the attempt. Its nonce does not matter: an attempt is claimed anew after its first submission was lost sight of, or its
+// claim erased, and it is the first one's job that may announce itself here.
+func (i *jobInfo) check(n *notice) error {
 	if i == nil {
 		return nil
 	}
@@ -129,8 +129,6 @@ func (i *jobInfo) check(n *notice, s standing) error {
 		return fmt.Errorf("%w: the reference is another object's", errForeign)
 	case reference.Attempt != n.target.Attempt:
 		return fmt.Errorf("%w: the reference is another attempt's", errForeign)
-	case s.nonce != "" && s.recordedID != n.jobID && reference.Nonce != s.nonce:
-		return fmt.Errorf("%w: the reference is another claim's", errForeign)
 	}
 	return nil
 }

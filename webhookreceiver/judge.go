@@ -17,8 +17,6 @@ type standing struct {
 	why    result
 	// recordedID is the provider's ID that is recorded for the attempt; empty if none is yet.
 	recordedID string
-	// nonce is that of the attempt's claim; empty if there is none.
-	nonce string
 }
 
 // judge says whether a notification about an attempt, for the provider's job with the ID, counts for the job as it is now.
@@ -38,7 +36,7 @@ func judge(job *v1alpha1.TranscriptionJob, attempt int32, jobID string) standing
 	}
 	s := standing{counts: true}
 	if claim.Attempt == attempt {
-		s.nonce, s.recordedID = claim.Nonce, claim.JobID
+		s.recordedID = claim.JobID
 	}
 	if recorded == attempt && job.Status.RemoteJob != nil && job.Status.RemoteJob.ID != nil {
 		s.recordedID = *job.Status.RemoteJob.ID

@@ -1,0 +1,112 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+)
+
+// rests remembers until when each job is left alone. A pass that ends in a wait has usually written something (the status, a
+// claim), which comes back as an event; without the memory that event would begin the next pass at once, and every
+// wait would be a hot loop of requests. A change of the facts that a pass decides by ends the rest, and so does wake.
+//
+// Nothing depends on it but politeness: after a restart every job is looked at once.
+type rests struct {
+	mu   sync.Mutex
+	jobs map[types.UID]rest
+}
+
+type rest struct {
+	until time.Time
+	facts uint64
+	// missed is when the provider first did not know the job.
+	missed time.Time
+}
+
+func newRests() *rests { return &rests{jobs: map[types.UID]rest{}} }
+
+// left is how long a job is still left alone.
+func (rs *rests) left(job *v1alpha1.TranscriptionJob, now time.Time) time.Duration {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r, ok := rs.jobs[job.UID]
+	if !ok || r.facts != factsOf(job) {
+		return 0
+	}
+	return r.until.Sub(now)
+}
+
+// begin leaves a job alone for a while.
+func (rs *rests) begin(job *v1alpha1.TranscriptionJob, until time.Time) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.jobs[job.UID]
+	r.until, r.facts = until, factsOf(job)
+	rs.jobs[job.UID] = r
+}
+
+// wake ends a job's rest.
+func (rs *rests) wake(uid types.UID) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r, ok := rs.jobs[uid]; ok {
+		r.until = time.Time{}
+		rs.jobs[uid] = r
+	}
+}
+
+// forget drops what is known of a job.
+func (rs *rests) forget(uid types.UID) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.jobs, uid)
+}
+
+// seen notes that the provider knows the job.
+func (rs *rests) seen(uid types.UID) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r, ok := rs.jobs[uid]; ok {
+		r.missed = time.Time{}
+		rs.jobs[uid] = r
+	}
+}
+
+// missedTwice notes that the provider does not know the job, and reports whether it already did not some time ago.
+func (rs *rests) missedTwice(uid types.UID, now time.Time, spacing time.Duration) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.jobs[uid]
+	if r.missed.IsZero() {
+		r.missed = now
+		rs.jobs[uid] = r
+	}
+	return now.Sub(r.missed) >= spacing
+}
+
+// factsOf identifies the facts that a pass decides by, and that others than the controller change: the spec, the claim and the
+// finalizer, the recorded attempt, the notification and the stored transcripts.
+func factsOf(job *v1alpha1.TranscriptionJob) uint64 {
+	h := fnv.New64a()
+	remote := ""
+	if job.Status.RemoteJob != nil {
+		remote = valueOf(job.Status.RemoteJob.ID)
+	}
+	_, _ = fmt.Fprintf(h, "%d\x00%s\x00%q\x00%d\x00%s", job.Generation, job.Annotations[notification.ClaimAnnotation], job.Finalizers, valueOf(job.Status.Attempt), remote)
+	if n := job.Status.Notification; n != nil {
+		_, _ = fmt.Fprintf(h, "\x00%s\x00%d\x00%s\x00%s\x00%d", n.JobID, n.Attempt, n.Outcome, n.Source, n.ReceivedAt.Unix())
+	}
+	for _, t := range job.Status.Transcripts {
+		_, _ = fmt.Fprintf(h, "\x00%s\x00%s\x00%d\x00%s\x00%s", t.Format, t.Language, t.Attempt, t.JobID, t.SHA256)
+	}
+	return h.Sum64()
+}
