@@ -51,7 +51,7 @@ func (r *JobReconciler) readyProvider(ctx context.Context, account v1alpha1.Acco
 	name := fmt.Sprintf("%s %s", account.AccountKind(), account.GetName())
 	switch {
 	case ready == nil || ready.ObservedGeneration != account.GetGeneration():
-		return nil, pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s has not been tried yet", name)
+		return nil, pausef(v1alpha1.ReasonWaiting, r.options.SecretInterval, "waiting until the key of %s has been tried", name)
 	case ready.Status != metav1.ConditionTrue:
 		return nil, pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s is not ready: %s", name, ready.Message)
 	}

@@ -40,6 +40,15 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 	}
 	r.metrics.delivered.Inc()
 	r.log(ctx).Info("Delivered transcripts that no notification brought", "remoteJob", job.ID, "formats", missing)
+	// What was delivered is in the object by now; the rest of the pass goes by it.
+	if err := r.reload(ctx, s); err != nil {
+		return verdict{}, errReloaded
+	}
+	s.status = *s.job.Status.DeepCopy()
+	s.noteRemote(job)
+	if len(s.missingFormats()) == 0 {
+		return r.complete(s), nil
+	}
 	return verdict{reason: v1alpha1.ReasonCollecting, message: fmt.Sprintf("job %s is done; %s delivered to the webhook receiver", job.ID, formatList(missing)), after: r.options.RetryInterval}, nil
 }
 

@@ -28,28 +28,33 @@ type rests struct {
 type rest struct {
 	until time.Time
 	facts uint64
+	// wakes counts the times that the job was woken, so that a pass which was woken in its course begins no rest.
+	wakes uint64
 	// missed is when the provider first did not know the job.
 	missed time.Time
 }
 
 func newRests() *rests { return &rests{jobs: map[types.UID]rest{}} }
 
-// left is how long a job is still left alone.
-func (rs *rests) left(job *v1alpha1.TranscriptionJob, now time.Time) time.Duration {
+// left is how long a job is still left alone, and how often it was woken so far, for begin.
+func (rs *rests) left(job *v1alpha1.TranscriptionJob, now time.Time) (left time.Duration, wakes uint64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	r, ok := rs.jobs[job.UID]
 	if !ok || r.facts != factsOf(job) {
-		return 0
+		return 0, r.wakes
 	}
-	return r.until.Sub(now)
+	return r.until.Sub(now), r.wakes
 }
 
-// begin leaves a job alone for a while.
-func (rs *rests) begin(job *v1alpha1.TranscriptionJob, until time.Time) {
+// begin leaves a job alone for a while, unless it was woken since the pass began: what woke it, the pass may not have seen.
+func (rs *rests) begin(job *v1alpha1.TranscriptionJob, until time.Time, wakes uint64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	r := rs.jobs[job.UID]
+	if r.wakes != wakes {
+		return
+	}
 	r.until, r.facts = until, factsOf(job)
 	rs.jobs[job.UID] = r
 }
@@ -58,10 +63,10 @@ func (rs *rests) begin(job *v1alpha1.TranscriptionJob, until time.Time) {
 func (rs *rests) wake(uid types.UID) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if r, ok := rs.jobs[uid]; ok {
-		r.until = time.Time{}
-		rs.jobs[uid] = r
-	}
+	r := rs.jobs[uid]
+	r.until = time.Time{}
+	r.wakes++
+	rs.jobs[uid] = r
 }
 
 // forget drops what is known of a job.

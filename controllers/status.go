@@ -86,9 +86,9 @@ func (r *JobReconciler) announce(ctx context.Context, s *scope, v verdict, befor
 	r.log(ctx).Info("Now "+v.reason, "reason", v.reason, "message", v.message, "attempt", s.attempt(), "remoteJob", s.remoteID())
 	r.metrics.observeEnding(s, v)
 	switch v.reason {
-	case v1alpha1.ReasonSubmitting, v1alpha1.ReasonRunning, v1alpha1.ReasonCollecting:
-		// The event of the submission says as much; the transcript says the rest.
-	case v1alpha1.ReasonWaiting, v1alpha1.ReasonSuspended, v1alpha1.ReasonComplete:
+	case v1alpha1.ReasonWaiting, v1alpha1.ReasonSubmitting, v1alpha1.ReasonRunning, v1alpha1.ReasonCollecting:
+		// The event of the submission says as much, the transcript says the rest, and waiting is in the condition.
+	case v1alpha1.ReasonSuspended, v1alpha1.ReasonComplete:
 		r.event(s.job, eventNormal, v.reason, "Reconcile", v.message)
 	default:
 		r.event(s.job, eventWarning, v.reason, "Reconcile", v.message)

@@ -136,6 +136,9 @@ func TestStory_notificationsLost(t *testing.T) {
 	if n := job.Status.Notification; n == nil || n.Source != v1alpha1.SourceDelivery {
 		t.Errorf("notification %+v, want the controller's delivery", n)
 	}
+	if remote := job.Status.RemoteJob; remote.CreatedAt == nil || valueOf(remote.Language) != "en" || valueOf(remote.State) != v1alpha1.RemoteDone {
+		t.Errorf("remote job %+v, want what the provider told", remote)
+	}
 }
 
 // TestStory_polled needs no address that the provider can reach.

@@ -90,7 +90,8 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 	case isFinished(s.job):
 		return r.reconcileFinished(ctx, s)
 	}
-	if left := r.rests.left(s.job, s.now()); left > 0 {
+	left, wakes := r.rests.left(s.job, s.now())
+	if left > 0 {
 		return left, nil
 	}
 	v, err := s.judge(r.advance(ctx, s))
@@ -102,7 +103,7 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 		return 0, err
 	}
 	if v.after > 0 && v.reason != v1alpha1.ReasonWaiting {
-		r.rests.begin(s.job, s.now().Add(v.after))
+		r.rests.begin(s.job, s.now().Add(v.after), wakes)
 	}
 	return v.after, nil
 }

@@ -25,7 +25,7 @@ const (
 
 // Reasons of a job that goes its ordinary way.
 const (
-	// ReasonWaiting means that the account's limits make the job wait for its turn.
+	// ReasonWaiting means that the job waits for its turn within the account's limits, or until the account has been tried.
 	ReasonWaiting = "Waiting"
 	// ReasonSuspended means that spec.suspend is set.
 	ReasonSuspended = "Suspended"
