@@ -17,8 +17,8 @@ func complete(more ...string) []string {
 	return append([]string{"--namespace=transcription-system", "--receiver-url=http://receiver:8443", "--notification-keys=/keys"}, more...)
 }
 
+// The tests are not parallel: controller-runtime's --kubeconfig is a variable of its package.
 func TestParseFlags_valid(t *testing.T) {
-	t.Parallel()
 	c, err := parseFlags(complete("--watch-namespaces=a, b,", "--allowed-base-urls=https://speech.example.com/v2", "--callback-url=https://transcripts.example.com/hooks", "--poll-interval=5s"), &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,6 @@ func TestRun_badFlags(t *testing.T) {
 
 // TestParseFlags_help shows every flag and is no error.
 func TestParseFlags_help(t *testing.T) {
-	t.Parallel()
 	var out bytes.Buffer
 	if code := run([]string{"--help"}, &out); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
