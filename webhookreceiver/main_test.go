@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,7 +22,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
-	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
@@ -40,27 +38,7 @@ import (
 var env *testenv.Env
 
 func TestMain(m *testing.M) {
-	// Fuzz targets need no control plane, and each of their workers would start its own; nor does a list of tests.
-	flag.Parse()
-	if flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" {
-		os.Exit(m.Run())
-	}
-	var before goleak.Option
-	code := testenv.Run(m, func(e *testenv.Env) {
-		env = e
-		before = goleak.IgnoreCurrent() // what the control plane's own processes and client need
-	})
-	if code == 0 {
-		// Connections of Kubernetes clients to the API server end when it does, or idle on.
-		err := goleak.Find(before,
-			goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
-			goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"), goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*ClientConn).readLoop"))
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(testenv.Run(m, func(e *testenv.Env) { env = e }))
 }
 
 const (

@@ -6,12 +6,14 @@ package testenv
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 
+	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kruntime "k8s.io/apimachinery/pkg/runtime"
@@ -40,20 +42,48 @@ type Env struct {
 
 // Run starts a control plane, runs the tests of a package with it and returns their exit code; it belongs into TestMain.
 // The control plane is handed to the tests through use. Without the binaries it says how to get them and fails, since
-// tests that are skipped silently protect nothing.
+// tests that are skipped silently protect nothing. So do goroutines that are left when the tests have passed.
 func Run(m *testing.M, use func(*Env)) int {
+	flag.Parse()
+	if isSet("test.fuzz") || isSet("test.list") {
+		// Fuzz targets need no control plane, and each of their workers would start its own; nor does a list of tests.
+		return m.Run()
+	}
 	env, err := Start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testenv:", err)
 		return 1
 	}
 	use(env)
+	before := goleak.IgnoreCurrent() // what the control plane's own processes and client need
 	code := m.Run()
-	if err := env.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "testenv: cannot stop the control plane:", err)
-		return 1
+	if code == 0 {
+		code = report(goleak.Find(append(idleConnections, before)...), "goroutines are left")
 	}
-	return code
+	return max(code, report(env.Stop(), "cannot stop the control plane"))
+}
+
+// idleConnections are the goroutines of HTTP connections that Kubernetes clients keep to the API server. They end when it does.
+var idleConnections = []goleak.Option{
+	goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+	goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+	goleak.IgnoreAnyFunction("net/http.(*http2ClientConn).readLoop"),
+	goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*ClientConn).readLoop"),
+}
+
+// isSet reports whether a flag of `go test` is given.
+func isSet(name string) bool {
+	f := flag.Lookup(name)
+	return f != nil && f.Value.String() != ""
+}
+
+// report says what went wrong, and returns an exit code.
+func report(err error, what string) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "testenv: %s: %v\n", what, err)
+	return 1
 }
 
 // Start starts a control plane with the project's CRDs.
