@@ -27,7 +27,7 @@ KUBECTL ?= kubectl
 NAMESPACE := transcription-system
 
 # How long each fuzz target runs in `test` and `fuzz`.
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 

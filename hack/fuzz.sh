@@ -2,14 +2,14 @@
 # Copyright The transcription-operator Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# fuzz.sh: runs every fuzz target of the module, one after the other, FUZZTIME each (default 5s).
+# fuzz.sh: runs every fuzz target of the module, one after the other, FUZZTIME each (default 3s).
 #
 #   hack/fuzz.sh [FUNCTION_REGEXP]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 wanted=${1:-^Fuzz}
-duration=${FUZZTIME:-5s}
+duration=${FUZZTIME:-3s}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
