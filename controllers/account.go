@@ -29,7 +29,7 @@ func (r *JobReconciler) providerForSubmission(ctx context.Context, s *scope) (*p
 		return nil, err
 	}
 	if valueOf(account.AccountSpec().Suspend) {
-		return nil, pausef(v1alpha1.ReasonAccountSuspended, 0,
+		return nil, pausef(v1alpha1.ReasonAccountSuspended, r.options.SecretInterval,
 			"%s %s is suspended; the job is submitted once its spec.suspend is unset", account.AccountKind(), account.GetName())
 	}
 	return r.readyProvider(ctx, account)
@@ -75,8 +75,8 @@ func (r *JobReconciler) resolveAccount(ctx context.Context, s *scope) (v1alpha1.
 		return nil, err
 	}
 	if account.GetUID() != pinned.UID {
-		return nil, pausef(v1alpha1.ReasonAccountReplaced, 0,
-			"the job was given to %s with UID %s, which is gone; the account of that name now is another one and may belong to another customer, so that the job is not looked for there",
+		return nil, pausef(v1alpha1.ReasonAccountReplaced, r.options.SecretInterval,
+			"the job was given to %s with UID %s, which is gone; the account of that name now is another one and may belong to another customer, so that the job is not looked for there: a notification may still bring the transcript; else delete the job and create it anew",
 			accountName(pinned), pinned.UID)
 	}
 	return account, nil
@@ -104,7 +104,7 @@ func (r *JobReconciler) findAccount(ctx context.Context, s *scope) (v1alpha1.Acc
 			return nil, err
 		}
 	}
-	return nil, pausef(v1alpha1.ReasonAccountNotFound, 0,
+	return nil, pausef(v1alpha1.ReasonAccountNotFound, r.options.SecretInterval,
 		"the job names no account, and there is neither a SpeechmaticsAccount %q in namespace %s nor a ClusterSpeechmaticsAccount %q; create one, or name another in spec.accountRef of a new job",
 		v1alpha1.DefaultAccountName, s.job.Namespace, v1alpha1.DefaultAccountName)
 }
@@ -117,7 +117,7 @@ func (r *JobReconciler) getAccount(ctx context.Context, namespace string, kind v
 		if kind == v1alpha1.ClusterAccount {
 			where = ""
 		}
-		return nil, pausef(v1alpha1.ReasonAccountNotFound, 0, "there is no %s %q%s; create it, or name another in spec.accountRef of a new job", kind, name, where)
+		return nil, pausef(v1alpha1.ReasonAccountNotFound, r.options.SecretInterval, "there is no %s %q%s; create it, or name another in spec.accountRef of a new job", kind, name, where)
 	}
 	return account, err
 }

@@ -105,6 +105,11 @@ func (l *limits) set(account types.UID, spec *v1alpha1.AccountLimits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.accounts[account] = valueOf(spec)
+	l.recompute()
+}
+
+// recompute takes the lowest figures of the accounts that share the host and key. The caller holds the lock.
+func (l *limits) recompute() {
 	submissions, requests, running := defaultSubmissionsPerSecond, defaultRequestsPerSecond, defaultRunningJobs
 	first := true
 	for _, a := range l.accounts {
@@ -125,15 +130,19 @@ func (l *limits) set(account types.UID, spec *v1alpha1.AccountLimits) {
 // unset drops the limits of an account that is gone or has another key now.
 func (l *limits) unset(account types.UID) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	delete(l.accounts, account)
-	l.mu.Unlock()
+	l.recompute()
 }
 
-// waits reports whether a job has asked for its turn and not got it yet.
-func (l *limits) waits(uid types.UID) bool {
+// waits reports whether a job has asked for its turn and not got it yet, and takes over its priority, which may have changed.
+func (l *limits) waits(job *v1alpha1.TranscriptionJob) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, ok := l.waiting[uid]
+	_, ok := l.waiting[job.UID]
+	if ok {
+		l.waiting[job.UID] = candidateOf(job)
+	}
 	return ok
 }
 
@@ -257,8 +266,15 @@ func (e *busyError) Error() string {
 
 // request waits for the turn of a request that is not a submission, if that is soon: the worker that waits is missing elsewhere,
 // also for other accounts. If it is not, the error is a *busyError.
-func (l *limits) request(ctx context.Context) error {
-	delay, err := l.reserve()
+func (l *limits) request(ctx context.Context) error { return l.take(ctx, maxRequestWait) }
+
+// followUp waits for the turn of a further request of something that is under way. It waits as long as a pause may take: to begin
+// anew would cost the turns that were taken already, and with many jobs at a low limit nothing would ever get to its end.
+func (l *limits) followUp(ctx context.Context) error { return l.take(ctx, maxPause) }
+
+// take takes the turn of a request and waits for it, if it is near enough.
+func (l *limits) take(ctx context.Context, limit time.Duration) error {
+	delay, err := l.reserve(limit)
 	if err != nil || delay <= 0 {
 		return err
 	}
@@ -273,13 +289,13 @@ func (l *limits) request(ctx context.Context) error {
 }
 
 // reserve takes the turn of a request, unless it is too far away.
-func (l *limits) reserve() (time.Duration, error) {
+func (l *limits) reserve(limit time.Duration) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
 	reservation := l.requests.ReserveN(now, 1)
 	delay := max(reservation.DelayFrom(now), l.pausedUntil.Sub(now))
-	if delay > maxRequestWait {
+	if delay > limit {
 		reservation.CancelAt(now)
 		return 0, &busyError{delay: delay}
 	}

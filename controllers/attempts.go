@@ -53,9 +53,6 @@ func (s *scope) backOffAfter(attempts int32) time.Duration {
 // backOff pauses a job whose latest attempt failed a short while ago. It goes by recorded facts, so that a restart does not
 // shorten the wait.
 func (r *JobReconciler) backOff(s *scope) error {
-	if s.deadlinePassed() {
-		return s.deadlineExceeded()
-	}
 	attempts := valueOf(s.status.FailedAttempts)
 	if attempts == 0 || s.status.LastFailureTime == nil {
 		return nil

@@ -219,7 +219,9 @@ func TestBadInput_suspendedAccount(t *testing.T) {
 	w := newWorld(t)
 	account := w.account(func(a *v1alpha1.SpeechmaticsAccount) { a.Spec.Suspend = ptr.To(true) })
 	job := w.job("job")
-	w.awaitReason(job, v1alpha1.ReasonAccountSuspended)
+	if message := w.awaitReason(job, v1alpha1.ReasonAccountSuspended); !strings.Contains(message, "SpeechmaticsAccount default is suspended") || !strings.Contains(message, "spec.suspend") {
+		t.Errorf("the message does not name the account and the field: %s", message)
+	}
 	w.wantSubmissions(job, 0)
 	update(w, account, func(a *v1alpha1.SpeechmaticsAccount) { a.Spec.Suspend = nil })
 	w.awaitReason(job, v1alpha1.ReasonComplete)
@@ -239,21 +241,28 @@ func TestClusterAccount(t *testing.T) {
 	}
 	w.create(account)
 	w.awaitAccount(account, v1alpha1.ReasonKeyAccepted)
-	job := w.job("job", func(j *v1alpha1.TranscriptionJob) {
+	use := func(j *v1alpha1.TranscriptionJob) {
 		j.Spec.AccountRef = &v1alpha1.AccountReference{Kind: v1alpha1.ClusterAccount, Name: account.Name}
-	})
+	}
 	for name, selector := range map[string]*metav1.LabelSelector{
-		"no selector":      nil,
-		"empty selector":   {},
-		"another selector": {MatchLabels: map[string]string{"team": "music"}},
+		"none":    nil,
+		"empty":   {},
+		"another": {MatchLabels: map[string]string{"team": "music"}},
 	} {
 		update(w, account, func(a *v1alpha1.ClusterSpeechmaticsAccount) { a.Spec.NamespaceSelector = selector })
+		w.eventually("the account was tried anew", func() (bool, string) {
+			w.get(account)
+			ready := readyCondition(account.Status.Conditions)
+			return ready.ObservedGeneration == account.Generation, ready.Message
+		})
+		job := w.job(name, use)
 		message := w.awaitReason(job, v1alpha1.ReasonAccountNotPermitted)
+		w.wantSubmissions(job, 0)
 		if !strings.Contains(message, "not open to namespace "+w.namespace) {
 			t.Errorf("%s: the message does not name the namespace: %s", name, message)
 		}
 	}
-	w.wantSubmissions(job, 0)
+	job := w.job("selected", use)
 	update(w, account, func(a *v1alpha1.ClusterSpeechmaticsAccount) {
 		a.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "speech"}}
 	})

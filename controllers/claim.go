@@ -28,34 +28,48 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 		AccountUID:     p.account.UID,
 		BaseURL:        p.baseURL,
 		KeyFingerprint: p.keyFingerprint,
-		GivenUp:        s.claimed() && s.claim.GivenUp,
+		GivenUp:        s.claim != nil && s.claim.UID == s.job.UID && s.claim.GivenUp,
 	})
 }
 
-// restoreClaim writes a claim in the place of a lost one. Nothing is submitted under it: like every claim without an ID it
-// makes the controller look for the job first. It says that the lost claim was made when the job was taken up, and that its
-// submission may still be on its way.
+// restoreClaim writes a claim in the place of a lost one, from what the status remembers of it. Nothing is submitted under it:
+// like every claim without an ID it makes the controller look for the job first. It says that the lost claim was made when the
+// job was taken up, and that its submission may still be on its way.
 func (r *JobReconciler) restoreClaim(ctx context.Context, s *scope) (verdict, error) {
-	p, err := r.providerOf(ctx, s)
+	claim, err := s.rememberedClaim()
 	if err != nil {
 		return verdict{}, err
 	}
-	now := s.now()
-	err = r.writeClaim(ctx, s, notification.Claim{
-		UID:            s.job.UID,
-		Attempt:        s.attempt(),
-		Nonce:          notification.NewNonce(),
-		ClaimedAt:      s.job.Status.StartTime.Time,
-		NotAfter:       now.Add(r.options.SubmissionWindow),
-		AccountUID:     p.account.UID,
-		BaseURL:        p.baseURL,
-		KeyFingerprint: p.keyFingerprint,
-	})
-	if err != nil {
+	claim.NotAfter = s.now().Add(r.options.SubmissionWindow)
+	if err := r.writeClaim(ctx, s, claim); err != nil {
 		return verdict{}, err
 	}
 	r.log(ctx).Info("Restored a lost claim; looking for the job at the provider", "attempt", s.attempt())
 	return s.unknownSubmission(), nil
+}
+
+// rememberedClaim is the current attempt's claim, as far as the status remembers it.
+func (s *scope) rememberedClaim() (notification.Claim, error) {
+	ref, start := s.job.Status.AccountRef, s.job.Status.StartTime
+	if ref == nil || start == nil {
+		return notification.Claim{}, &hold{reason: v1alpha1.ReasonInvalidClaim, message: fmt.Sprintf(
+			"the annotation %s and parts of the status were removed, so that it is not known whether the transcription was paid for; delete the job and, if it was not, create it anew",
+			notification.ClaimAnnotation)}
+	}
+	fingerprint := valueOf(ref.KeyFingerprint)
+	if fingerprint == "" {
+		fingerprint = unknownFingerprint
+	}
+	return notification.Claim{
+		UID:            s.job.UID,
+		Attempt:        s.attempt(),
+		Nonce:          notification.NewNonce(),
+		ClaimedAt:      start.Time,
+		NotAfter:       start.Add(s.options.SubmissionWindow),
+		AccountUID:     ref.UID,
+		BaseURL:        valueOf(ref.BaseURL),
+		KeyFingerprint: fingerprint,
+	}, nil
 }
 
 // settleClaim notes in the claim that its submission created nothing, so that nobody has to look for it.
@@ -77,33 +91,24 @@ func (r *JobReconciler) giveUpClaim(ctx context.Context, s *scope) error {
 // original manifest.
 func (r *JobReconciler) protect(ctx context.Context, s *scope) error {
 	finalized := controllerutil.ContainsFinalizer(s.job, v1alpha1.RemoteJobFinalizer)
-	ref := s.job.Status.AccountRef
-	switch {
-	case finalized && s.claim != nil:
+	if finalized && s.claim != nil {
 		return nil
-	case s.claim != nil:
+	}
+	if s.claim != nil {
 		claim := *s.claim
 		claim.JobID = s.remoteID()
 		return r.writeClaim(ctx, s, claim)
-	case ref == nil || s.job.Status.StartTime == nil:
+	}
+	claim, err := s.rememberedClaim()
+	if err != nil {
 		// Claim and status were wiped both; what the record says is enough to follow the job.
 		if finalized {
 			return nil
 		}
 		return r.writeFinalizer(ctx, s)
 	}
-	start := s.job.Status.StartTime.Time
-	return r.writeClaim(ctx, s, notification.Claim{
-		UID:            s.job.UID,
-		Attempt:        s.attempt(),
-		Nonce:          notification.NewNonce(),
-		ClaimedAt:      start,
-		NotAfter:       start.Add(r.options.SubmissionWindow),
-		AccountUID:     ref.UID,
-		BaseURL:        valueOf(s.job.Status.RemoteJob.BaseURL),
-		KeyFingerprint: unknownFingerprint,
-		JobID:          s.remoteID(),
-	})
+	claim.JobID, claim.BaseURL = s.remoteID(), valueOf(s.job.Status.RemoteJob.BaseURL)
+	return r.writeClaim(ctx, s, claim)
 }
 
 // unknownFingerprint stands in a restored claim for that of a key which is not known any more. The key that sees the job takes

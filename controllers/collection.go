@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -24,6 +25,12 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 	missing := s.missingFormats()
 	if err := r.receiver.CanStore(ctx, s.target()); err != nil {
 		return verdict{}, r.storePause(err)
+	}
+	// The turns are taken first, so that a delivery that was begun is not slowed down by the limits.
+	for range missing {
+		if err := p.limits.followUp(ctx); err != nil {
+			return verdict{}, r.unavailable(ctx, p, err)
+		}
 	}
 	var providerErr error
 	err := r.receiver.Deliver(ctx, s.target(), job.ID, func(ctx context.Context, w *multipart.Writer) error {
@@ -61,7 +68,8 @@ func isBrokenOff(err error) bool {
 // since each try fetches the transcripts.
 func (r *JobReconciler) undelivered(err error) error {
 	p := r.storePause(err)
-	if p.reason != v1alpha1.ReasonStoreUnavailable {
+	var refused *receiverError
+	if errors.As(err, &refused) && refused.status != http.StatusServiceUnavailable {
 		p.after = r.options.SecretInterval
 	}
 	return p
@@ -90,9 +98,6 @@ func (r *JobReconciler) writeDelivery(ctx context.Context, w *multipart.Writer, 
 }
 
 func (r *JobReconciler) copyTranscript(ctx context.Context, w *multipart.Writer, p *provider, id string, format v1alpha1.TranscriptFormat) error {
-	if err := p.limits.request(ctx); err != nil {
-		return err
-	}
 	transcript, err := p.client.Transcript(ctx, id, speechmatics.TranscriptFormat(format))
 	r.metrics.observeRequest(operationTranscript, err)
 	if err != nil {

@@ -13,9 +13,10 @@ import (
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
 
-// deadline is when the job has taken too long; zero if it may take as long as it likes or has not been taken up.
+// deadline is when the job has taken too long; zero if it may take as long as it likes, has not been taken up, or is suspended
+// with nothing at the provider, while which the clock stands still.
 func (s *scope) deadline() time.Time {
-	if s.job.Spec.ActiveDeadlineSeconds == nil || s.status.StartTime == nil {
+	if s.job.Spec.ActiveDeadlineSeconds == nil || s.status.StartTime == nil || (s.suspended() && !s.mayBeAtProvider()) {
 		return time.Time{}
 	}
 	return s.status.StartTime.Add(time.Duration(*s.job.Spec.ActiveDeadlineSeconds) * time.Second)
@@ -37,7 +38,7 @@ func (s *scope) beforeDeadline(wait time.Duration) time.Duration {
 }
 
 func (s *scope) deadlineExceeded() *failure {
-	return &failure{reason: v1alpha1.ReasonDeadlineExceeded, message: fmt.Sprintf("the job took longer than activeDeadlineSeconds (%d s) permits", *s.job.Spec.ActiveDeadlineSeconds)}
+	return &failure{reason: v1alpha1.ReasonDeadlineExceeded, message: fmt.Sprintf("the job took longer than activeDeadlineSeconds (%d s) permits, and was cancelled; create a new one with more time", *s.job.Spec.ActiveDeadlineSeconds)}
 }
 
 // outOfReach is the failure of a job whose time is over and whose account is gone, so that nobody can look at it or cancel it.
@@ -46,7 +47,7 @@ func (s *scope) outOfReach(p *pause) error {
 		return p
 	}
 	f := s.deadlineExceeded()
-	f.message += fmt.Sprintf("; job %s could not be cancelled at Speechmatics: %s", s.remoteID(), p.message)
+	f.message += fmt.Sprintf("; but job %s could not be cancelled at Speechmatics: %s", s.remoteID(), p.message)
 	return f
 }
 

@@ -20,7 +20,7 @@ import (
 
 const (
 	// deletionTimeout bounds one try to clean up at the provider.
-	deletionTimeout = time.Minute
+	deletionTimeout = 5 * time.Minute
 	// cleanUpInterval is how often it is tried.
 	cleanUpInterval = 15 * time.Second
 )
@@ -242,7 +242,7 @@ func (r *JobReconciler) discard(ctx context.Context, s *scope, p *provider, id s
 // more.
 func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provider) (time.Duration, error) {
 	began := s.now()
-	found, err := r.findRemote(ctx, s, p)
+	found, err := r.findClaimed(ctx, s, p)
 	if err != nil {
 		return 0, err
 	}
@@ -251,7 +251,13 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 			return 0, err
 		}
 	}
-	if settled := r.settledAt(s.claim); len(found) == 0 && began.Before(settled) {
+	if len(found) > 0 {
+		return 0, nil
+	}
+	if doubt := r.doubt(s, p); doubt != "" {
+		return 0, &unreachableError{cause: fmt.Errorf("it cannot be found out whether attempt %d reached Speechmatics, because %s", s.claim.Attempt, doubt)}
+	}
+	if settled := r.settledAt(s.claim); began.Before(settled) {
 		return settled.Sub(began), nil
 	}
 	return 0, nil

@@ -85,6 +85,7 @@ func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) 
 	if err := r.noteKey(ctx, s, p); err != nil {
 		return verdict{}, err
 	}
+	s.status.AccountRef = p.reference() // with the key that is known to see the job
 	s.noteRemote(job)
 	return r.actOn(ctx, s, p, job)
 }
@@ -100,7 +101,7 @@ func (s *scope) sameAddress(p *provider) error {
 // restoreFacts puts back what a wiped status has lost, from the claim and the account.
 func (s *scope) restoreFacts(p *provider) {
 	if s.status.AccountRef == nil {
-		s.status.AccountRef = p.account.DeepCopy()
+		s.status.AccountRef = p.reference()
 	}
 	if s.status.StartTime == nil && s.claim != nil {
 		s.status.StartTime = ptr.To(metav1.NewTime(s.claim.ClaimedAt))
@@ -195,7 +196,7 @@ func (s *scope) rejection(job *speechmatics.Job) *failure {
 		return &failure{reason: v1alpha1.ReasonMediaFetchFailed, retryable: true, message: fmt.Sprintf(
 			"Speechmatics could not fetch the media: %s; check that the URL can be reached from the internet", cause)}
 	}
-	return &failure{reason: v1alpha1.ReasonRejected, message: fmt.Sprintf("Speechmatics rejected job %s: %s", job.ID, cause)}
+	return &failure{reason: v1alpha1.ReasonRejected, message: fmt.Sprintf("Speechmatics rejected job %s: %s; correct the media or the configuration in a new TranscriptionJob", job.ID, cause)}
 }
 
 // isFetchError reports whether the messages of a rejected job say that its media could not be fetched. The provider gives no
@@ -216,7 +217,7 @@ func (r *JobReconciler) vanished(ctx context.Context, s *scope, p *provider, cau
 	if !s.provenKey(p) {
 		return r.notVisible(s, p)
 	}
-	if !r.rests.missedTwice(s.job.UID, s.now(), r.options.RetryInterval) {
+	if !r.rests.missedTwice(s.job.UID, s.remoteID(), s.now(), r.options.RetryInterval) {
 		return verdict{}, pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics does not find job %s (%s); asking again", s.remoteID(), explain(cause))
 	}
 	if err := r.proveKey(ctx, p); err != nil {
@@ -286,7 +287,7 @@ func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error)
 		r.refused(p)
 		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %s", accountName(&p.account), explain(err))
 	default:
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics cannot be asked about the job: %s", explain(err))
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics cannot be asked about the job, and is asked again: %s", explain(err))
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -49,6 +50,13 @@ type provider struct {
 	callbackURL  string
 	pollInterval time.Duration
 	limits       *limits
+}
+
+// reference is what a job's status remembers of the account that it was submitted with.
+func (p *provider) reference() *v1alpha1.ResolvedAccountReference {
+	ref := p.account
+	ref.BaseURL, ref.KeyFingerprint = ptr.To(p.baseURL), ptr.To(p.keyFingerprint)
+	return &ref
 }
 
 // accountError is the error of an account that cannot be used until somebody changes something.

@@ -30,8 +30,9 @@ type rest struct {
 	facts uint64
 	// wakes counts the times that the job was woken, so that a pass which was woken in its course begins no rest.
 	wakes uint64
-	// missed is when the provider first did not know the job.
-	missed time.Time
+	// missed is when the provider first did not know the remote job missedID.
+	missed   time.Time
+	missedID string
 }
 
 func newRests() *rests { return &rests{jobs: map[types.UID]rest{}} }
@@ -86,13 +87,13 @@ func (rs *rests) seen(uid types.UID) {
 	}
 }
 
-// missedTwice notes that the provider does not know the job, and reports whether it already did not some time ago.
-func (rs *rests) missedTwice(uid types.UID, now time.Time, spacing time.Duration) bool {
+// missedTwice notes that the provider does not know a remote job of the job, and reports whether it already did not some time ago.
+func (rs *rests) missedTwice(uid types.UID, id string, now time.Time, spacing time.Duration) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	r := rs.jobs[uid]
-	if r.missed.IsZero() {
-		r.missed = now
+	if r.missed.IsZero() || r.missedID != id {
+		r.missed, r.missedID = now, id
 		rs.jobs[uid] = r
 	}
 	return now.Sub(r.missed) >= spacing

@@ -60,7 +60,7 @@ func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	found, err := r.findRemote(ctx, s, p)
+	found, err := r.findRemote(ctx, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
 	if err != nil {
 		return err
 	}

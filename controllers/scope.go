@@ -126,6 +126,11 @@ func (s *scope) claimLost() bool {
 	return s.claim == nil && s.claimErr == nil && s.job.Status.StartTime != nil
 }
 
+// mayBeAtProvider reports whether the current attempt is, or may be, at the provider.
+func (s *scope) mayBeAtProvider() bool {
+	return s.recorded() || s.announcedID() != "" || s.submissionUnknown() || s.claimLost()
+}
+
 // suspended reports whether the job is held back.
 func (s *scope) suspended() bool { return valueOf(s.job.Spec.Suspend) }
 

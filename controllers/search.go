@@ -38,7 +38,7 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	}
 	s.restoreFacts(p)
 	p.limits.occupy(s.job.UID)
-	found, err := r.findRemote(ctx, s, p)
+	found, err := r.findClaimed(ctx, s, p)
 	if err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
@@ -80,13 +80,17 @@ func (r *JobReconciler) settledAt(claim *notification.Claim) time.Time {
 	return claim.NotAfter.Add(r.options.ListLag + r.options.ClockSkew)
 }
 
-// findRemote pages the provider's list, deleted jobs included, back to before the claim, and returns the jobs of the claimed
-// attempt: those that live before those that do not, the oldest first.
-func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider) ([]*speechmatics.Job, error) {
+// findClaimed finds the jobs of the claimed attempt: those that live before those that do not, the oldest first.
+func (r *JobReconciler) findClaimed(ctx context.Context, s *scope, p *provider) ([]*speechmatics.Job, error) {
+	return r.findRemote(ctx, p, s.claim.ClaimedAt, func(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.claim.Attempt) })
+}
+
+// findRemote pages the provider's list, deleted jobs included, back to before a time, and returns the jobs that are wanted.
+func (r *JobReconciler) findRemote(ctx context.Context, p *provider, since time.Time, wanted func(*speechmatics.Job) bool) ([]*speechmatics.Job, error) {
 	var found []*speechmatics.Job
 	seen := 0
 	options := speechmatics.ListOptions{
-		CreatedAfter:   s.claim.ClaimedAt.Add(-r.options.ProviderClockSkew),
+		CreatedAfter:   since.Add(-r.options.ProviderClockSkew),
 		IncludeDeleted: true,
 		PageSize:       listPageSize,
 	}
@@ -100,11 +104,11 @@ func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider) (
 			r.metrics.observeRequest(operationList, err)
 			return nil, err
 		}
-		if s.ownsAttempt(job, s.claim.Attempt) {
+		if wanted(job) {
 			found = append(found, job)
 		}
 		if seen++; seen%listPageSize == 0 {
-			if err := p.limits.request(ctx); err != nil {
+			if err := p.limits.followUp(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -200,6 +204,8 @@ func (r *JobReconciler) settle(ctx context.Context, s *scope, doubt string) (ver
 // doubt says why the list proves nothing about a claim; empty if it does.
 func (r *JobReconciler) doubt(s *scope, p *provider) string {
 	switch {
+	case s.claim.KeyFingerprint == unknownFingerprint:
+		return "the claim was lost, and with it which key was used"
 	case s.claim.BaseURL != p.baseURL:
 		return fmt.Sprintf("the account's address was changed from %s to %s", s.claim.BaseURL, p.baseURL)
 	case s.claim.KeyFingerprint != p.keyFingerprint:

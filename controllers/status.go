@@ -135,7 +135,9 @@ func controllerStatus(status *v1alpha1.TranscriptionJobStatus) *applyv1alpha1.Tr
 	apply.StartTime = status.StartTime
 	apply.CompletionTime = status.CompletionTime
 	if ref := status.AccountRef; ref != nil {
-		apply.WithAccountRef(applyv1alpha1.ResolvedAccountReference().WithKind(ref.Kind).WithName(ref.Name).WithUID(ref.UID))
+		account := applyv1alpha1.ResolvedAccountReference().WithKind(ref.Kind).WithName(ref.Name).WithUID(ref.UID)
+		account.BaseURL, account.KeyFingerprint = ref.BaseURL, ref.KeyFingerprint
+		apply.WithAccountRef(account)
 	}
 	if remote := remoteApply(status.RemoteJob); remote != nil {
 		apply.WithRemoteJob(remote)

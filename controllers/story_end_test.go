@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -202,7 +203,7 @@ func TestDeadline(t *testing.T) {
 // TestLimits_story lets no more jobs run at a time than the account permits, also across a restart.
 func TestLimits_story(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withProcessing(700*time.Millisecond))
+	w := newWorld(t, withProcessing(3*time.Second))
 	w.account(func(a *v1alpha1.SpeechmaticsAccount) {
 		a.Spec.Limits = &v1alpha1.AccountLimits{RunningJobs: ptr.To(int32(1))}
 	})
@@ -210,8 +211,16 @@ func TestLimits_story(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		jobs = append(jobs, w.job(name))
 	}
-	w.awaitRecord(jobs[0])
-	w.awaitReason(jobs[2], v1alpha1.ReasonWaiting)
+	w.eventually("one runs and the others wait", func() (bool, string) {
+		reasons := map[string]int{}
+		for _, job := range jobs {
+			w.get(job)
+			if ready := readyCondition(job.Status.Conditions); ready != nil {
+				reasons[ready.Reason]++
+			}
+		}
+		return reasons[v1alpha1.ReasonRunning] == 1 && reasons[v1alpha1.ReasonWaiting] == 2, fmt.Sprint(reasons)
+	})
 	w.restartManager()
 	highest := 0
 	w.eventually("all are complete", func() (bool, string) {

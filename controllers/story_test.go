@@ -196,8 +196,10 @@ func TestStory_refused(t *testing.T) {
 	w.account()
 	job := w.job("refused")
 	message := w.awaitReason(job, v1alpha1.ReasonSubmissionRefused)
-	if !strings.Contains(message, "Job config JSON is invalid") {
-		t.Errorf("the message %q does not give the provider's detail", message)
+	for _, part := range []string{"Job config JSON is invalid", "new TranscriptionJob"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("the message %q does not say %q", message, part)
+		}
 	}
 	w.wantSubmissions(job, 0)
 	w.wantEvent(job, "Warning SubmissionRefused")

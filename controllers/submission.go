@@ -37,7 +37,7 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
-	if p.limits.waits(s.job.UID) {
+	if p.limits.waits(s.job) {
 		return s.waiting(p), nil
 	}
 	m, err := r.prepare(ctx, s)
@@ -62,7 +62,6 @@ func (r *JobReconciler) maySubmit(ctx context.Context, s *scope) (*provider, err
 	if s.suspended() {
 		return nil, pausef(v1alpha1.ReasonSuspended, 0, "spec.suspend keeps the job from being submitted")
 	}
-	s.resume()
 	if err := r.backOff(s); err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func (s *scope) resume() {
 func (r *JobReconciler) takeUp(ctx context.Context, s *scope, p *provider) error {
 	nonce := s.claim.Nonce
 	for {
-		s.status.AccountRef = p.account.DeepCopy()
+		s.status.AccountRef = p.reference()
 		if s.status.StartTime == nil {
 			s.status.StartTime = ptr.To(metav1.NewTime(s.now()))
 		}
@@ -175,7 +174,7 @@ func (r *JobReconciler) refusal(p *provider, err error) error {
 	var answer *speechmatics.Error
 	switch {
 	case errors.Is(err, errClaimExpired) || !errors.As(err, &answer):
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted: %s", explain(rootCause(err)))
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", explain(rootCause(err)))
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
 		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", explain(answer))
@@ -189,9 +188,9 @@ func (r *JobReconciler) refusal(p *provider, err error) error {
 		return pausef(v1alpha1.ReasonSubmissionForbidden, r.options.SecretInterval,
 			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up", explain(answer), accountName(&p.account))
 	case answer.Temporary():
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted: %s", explain(answer))
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", explain(answer))
 	default:
-		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %s", explain(answer))}
+		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %s; correct it in a new TranscriptionJob", explain(answer))}
 	}
 }
 
@@ -233,7 +232,9 @@ func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id st
 			return settled
 		case errors.Is(err, errReloaded):
 			return err
-		case (ctx.Err() != nil || s.gone) && r.options.Clock.Now().After(deadline):
+		case s.relationTo(attempt, id) != recordMissing && r.options.Clock.Now().After(deadline):
+			return r.leftOver(recordCtx, s, id, err)
+		case ctx.Err() != nil && r.options.Clock.Now().After(deadline):
 			return fmt.Errorf("cannot record job %s; the claim will have it found again: %w", id, err)
 		case !apierrors.IsConflict(err):
 			r.log(ctx).Error(err, "Cannot record the submission; trying again", "attempt", attempt, "remoteJob", id)
@@ -265,6 +266,14 @@ func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, at
 	return errReloaded
 }
 
+// leftOver gives up deleting a job for whose record there is no place, and says so.
+func (r *JobReconciler) leftOver(ctx context.Context, s *scope, id string, err error) error {
+	r.metrics.uncleaned.Inc()
+	r.log(ctx).Error(err, "Cannot delete a surplus job; it is left at the provider", "remoteJob", id)
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Look", fmt.Sprintf("the surplus job %s is left at Speechmatics until its retention ends: %s", id, explain(err)))
+	return errReloaded
+}
+
 // recordRelation is how an object stands to a record that is to be written.
 type recordRelation int
 
@@ -281,6 +290,8 @@ const (
 func (s *scope) relationTo(attempt int32, id string) recordRelation {
 	recorded := valueOf(s.job.Status.Attempt)
 	switch {
+	case s.gone:
+		return recordSuperseded
 	case recorded == attempt && s.remoteID() == id:
 		return recordThere
 	case recorded == attempt && s.remoteID() != "", recorded > attempt,

@@ -99,6 +99,10 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 		return 0, err
 	}
 	v.after = s.beforeDeadline(v.after)
+	if v.reason == v1alpha1.ReasonRetrying {
+		// Nothing is at the provider: the next attempt asks for its turn again.
+		r.providers.release(s.job.UID)
+	}
 	if err := r.applyStatus(ctx, s, v); err != nil {
 		return 0, err
 	}
@@ -114,7 +118,10 @@ func (r *JobReconciler) advance(ctx context.Context, s *scope) (verdict, error) 
 		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
-	if s.deadlinePassed() && !s.recorded() && s.announcedID() == "" && !s.submissionUnknown() && !s.claimLost() {
+	if !s.suspended() {
+		s.resume()
+	}
+	if s.deadlinePassed() && !s.mayBeAtProvider() {
 		return verdict{}, s.deadlineExceeded()
 	}
 	switch {
@@ -233,8 +240,8 @@ func (r *JobReconciler) jobsOfAccount(ctx context.Context, object client.Object)
 
 // mayUse reports whether a job uses an account, names it, or names none and could get it as the default.
 func mayUse(job *v1alpha1.TranscriptionJob, account v1alpha1.Account) bool {
-	if ref := job.Status.AccountRef; ref != nil {
-		return ref.Kind == account.AccountKind() && ref.Name == account.GetName()
+	if ref := job.Status.AccountRef; ref != nil && ref.Kind == account.AccountKind() && ref.Name == account.GetName() {
+		return true
 	}
 	if ref := job.Spec.AccountRef; ref != nil {
 		return ref.Kind == account.AccountKind() && ref.Name == account.GetName()

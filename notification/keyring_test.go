@@ -250,3 +250,23 @@ func TestCreatePart(t *testing.T) {
 		t.Errorf("parts (-want +got):\n%s", diff)
 	}
 }
+
+// FuzzParseAuthorization checks that whatever the header says, what is taken for a token is one word, and that nothing is repeated in an
+// error.
+func FuzzParseAuthorization(f *testing.F) {
+	for _, seed := range []string{"", "Bearer x", "bearer x", "Bearer  x", "Basic x", "Bearer a b", "Bearer \x00", "Bearer " + strings.Repeat("a", 5000)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		token, err := ParseAuthorization(value)
+		if err != nil {
+			if token != "" {
+				t.Errorf("a token and an error: %v", err)
+			}
+			return
+		}
+		if token == "" || Authorization(token) != value {
+			t.Errorf("%q was taken for the token of %q", token, value)
+		}
+	})
+}

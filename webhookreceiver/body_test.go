@@ -278,3 +278,27 @@ func FuzzJobInfo(f *testing.F) {
 		}
 	})
 }
+
+// TestMultipartInDisguise sends multipart bodies whose Content-Type does not say so, or says it in a way that cannot be read. None of them
+// is a transcript: stored as one, it would be a text with boundaries and headers in it, for good.
+func TestMultipartInDisguise(t *testing.T) {
+	_, body := form(t, item{"transcript.txt", "", "", text})
+	for _, contentType := range []string{
+		"", "text/plain", "application/octet-stream", "multipart/form-data; boundary=a; charset", `multipart/form-data; boundary="a`, "MULTIPART/form-data; boundary=a=b",
+	} {
+		batch := &memory{staged: map[v1alpha1.TranscriptFormat]string{}}
+		in := &intake{batch: batch, wanted: []v1alpha1.TranscriptFormat{"txt"}}
+		b := newBody(bytes.NewReader(body), noDeadlines{}, testingclock.NewFakePassiveClock(time.Unix(0, 0)), Limits{}.withDefaults())
+		header := http.Header{}
+		if contentType != "" {
+			header.Set("Content-Type", contentType)
+		}
+		var malformed *bodyError
+		if err := in.read(t.Context(), header, b); !errors.As(err, &malformed) {
+			t.Errorf("%q: %v, want a malformed body", contentType, err)
+		}
+		if len(batch.staged) != 0 {
+			t.Errorf("%q: staged %v", contentType, batch.staged)
+		}
+	}
+}

@@ -41,7 +41,10 @@ func (in *intake) read(ctx context.Context, header http.Header, b *body) error {
 	}
 	contentType := header.Get("Content-Type")
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	if err == nil && strings.HasPrefix(mediaType, "multipart/") {
+	switch multi := strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/"); {
+	case multi && err != nil:
+		return &bodyError{fmt.Errorf("%w: its Content-Type says multipart and cannot be read", errBodyMalformed)}
+	case multi && strings.HasPrefix(mediaType, "multipart/"):
 		return in.readParts(ctx, parameters["boundary"], b)
 	}
 	_, disposition, _ := mime.ParseMediaType(header.Get("Content-Disposition")) // an invalid one tells nothing
@@ -54,7 +57,18 @@ func (in *intake) readOne(ctx context.Context, p part, b *body) error {
 	if _, err := r.Peek(1); errors.Is(err, io.EOF) {
 		return nil
 	}
+	if looksLikeMultipart(r) {
+		return &bodyError{fmt.Errorf("%w: it looks like multipart, and its Content-Type does not say so", errBodyMalformed)}
+	}
 	return in.take(ctx, p, r)
+}
+
+// looksLikeMultipart reports whether a body that does not say so begins as a multipart one. Taken for a text it would be stored with
+// boundaries and headers, as a transcript that never was one.
+func looksLikeMultipart(r *bufio.Reader) bool {
+	head, _ := r.Peek(sniffBytes) // a shorter body is as good
+	line, rest, ok := bytes.Cut(bytes.TrimLeft(head, "\r\n"), []byte("\n"))
+	return ok && bytes.HasPrefix(line, []byte("--")) && bytes.HasPrefix(bytes.ToLower(rest), []byte("content-"))
 }
 
 func (in *intake) readParts(ctx context.Context, boundary string, b *body) error {

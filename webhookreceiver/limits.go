@@ -84,6 +84,10 @@ const (
 	defaultCommitTimeout      = 60 * time.Second
 )
 
+// internalPatience is how many times slower a body may be at the internal door. The manager passes on what the provider sends while it
+// sends it, and may have to wait a minute for each transcript to begin.
+const internalPatience = 6
+
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		PublicRequests:     cmp.Or(l.PublicRequests, defaultPublicRequests),

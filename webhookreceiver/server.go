@@ -82,6 +82,8 @@ func New(o Options) *Server {
 	s.public = s.door(notification.PurposeCallback, v1alpha1.SourceCallback, o.Limits.PublicRequests)
 	s.internal = s.door(notification.PurposeDeliver, v1alpha1.SourceDelivery, o.Limits.InternalRequests)
 	s.internal.internal = true
+	s.internal.limits.BodyGrace *= internalPatience
+	s.internal.limits.BodyStall *= internalPatience
 	return s
 }
 

@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.runningJobs`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waitingJobs`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Base-URL",type=string,priority=1,JSONPath=`.status.baseURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SpeechmaticsAccount struct {
 	metav1.TypeMeta `json:",inline"`
@@ -58,6 +59,7 @@ type SpeechmaticsAccountList struct {
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.runningJobs`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waitingJobs`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Base-URL",type=string,priority=1,JSONPath=`.status.baseURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type ClusterSpeechmaticsAccount struct {
 	metav1.TypeMeta `json:",inline"`
@@ -231,12 +233,12 @@ type SpeechmaticsAccountStatus struct {
 	// +optional
 	LastCheckedTime *metav1.Time `json:"lastCheckedTime,omitempty"`
 
-	// runningJobs is how many of the account's jobs are at Speechmatics.
+	// runningJobs is how many of the account's jobs are at Speechmatics, counted every half minute.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	RunningJobs *int32 `json:"runningJobs,omitempty"`
 
-	// waitingJobs is how many of the account's jobs are still to be submitted.
+	// waitingJobs is how many of the account's jobs are still to be submitted, counted every half minute.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	WaitingJobs *int32 `json:"waitingJobs,omitempty"`

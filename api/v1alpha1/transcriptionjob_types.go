@@ -456,8 +456,8 @@ const (
 )
 
 // ConfigMapStore keeps transcripts in ConfigMaps: one for each format, named <name>-<format>, and numbered parts
-// <name>-<format>-00, -01 and so on where one ConfigMap is too small. status.transcripts names them. They are immutable
-// and never written over an object that is not the job's own. From 32 KiB on the text is compressed with gzip.
+// <name>-<format>-00, -01 and so on where one ConfigMap is too small. After a failed attempt, the beginning of the job's
+// UID and the attempt's number come before the format. status.transcripts names them all. They are immutable and never written over an object that is not the job's own. From 32 KiB on the text is compressed with gzip.
 type ConfigMapStore struct {
 	// name is the first part of the ConfigMaps' names. Unset means the job's name.
 	// +kubebuilder:validation:MinLength=1
@@ -591,6 +591,19 @@ type ResolvedAccountReference struct {
 	// uid of the account: a namesake created later is another account.
 	// +required
 	UID types.UID `json:"uid,omitempty"` //nolint:kubeapilinter // controller-gen has no MinLength for types.UID; only the controller writes it.
+
+	// baseURL is the address that the job was submitted to last.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +optional
+	BaseURL *string `json:"baseURL,omitempty"`
+
+	// keyFingerprint identifies the API key that the job was submitted with last, without revealing it. It tells whether
+	// a key that replaced it is known to see the same jobs.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	KeyFingerprint *string `json:"keyFingerprint,omitempty"`
 }
 
 // RemoteState is the state of a job at Speechmatics, in the provider's words. Clients must tolerate values that are not

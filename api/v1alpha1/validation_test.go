@@ -183,7 +183,12 @@ remoteDeletionPolicy: Never
 		{"store set", validJob, "transcripts: {configMap: {name: a}}", "transcripts is immutable"},
 		{"store unset", full, "transcripts: {configMap: null}\nttlSecondsAfterFinished: null", "transcripts is immutable"},
 		{"backoffLimit", full, "backoffLimit: 3", "backoffLimit is immutable"},
+		{"backoffLimit unset", full, "backoffLimit: null", "backoffLimit is immutable"},
 		{"policy on doubt", full, "ambiguousSubmissionPolicy: Fail", "ambiguousSubmissionPolicy is immutable"},
+		{"policy on doubt unset", full, "ambiguousSubmissionPolicy: null", "ambiguousSubmissionPolicy is immutable"},
+		{"option unset", `{media: {url: "https://a.example/a"}, transcription: {language: en, enableEntities: true}}`, "transcription: {enableEntities: null}", "transcription is immutable"},
+		{"headers unset", `{media: {url: "https://a.example/a", authHeadersFrom: {secretKeyRef: {name: a, key: b}}}, transcription: {language: en}}`, "media: {authHeadersFrom: null}", "media is immutable"},
+		{"transcripts unset", full, "transcripts: null\nttlSecondsAfterFinished: null", "transcripts is immutable"},
 
 		{"suspend", full, "suspend: false", ""},
 		{"suspend set", validJob, "suspend: true", ""},

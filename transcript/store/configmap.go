@@ -417,7 +417,8 @@ func baseName(job Job, format v1alpha1.TranscriptFormat) string {
 		base = *spec.Name
 	}
 	if job.Attempt > 1 {
-		base += "-" + strconv.Itoa(int(job.Attempt))
+		// With a piece of the UID, or the second attempt of "call" would take the name of the job "call-2".
+		base = fmt.Sprintf("%s-%.8s-%d", base, job.UID, job.Attempt)
 	}
 	return base + "-" + string(format)
 }

@@ -118,10 +118,10 @@ func TestConfigMapNamesAndRetention(t *testing.T) {
 	job.Attempt = 3
 	job.Transcripts.ConfigMap = &v1alpha1.ConfigMapStore{Name: ptr.To("minutes"), RetentionPolicy: ptr.To(v1alpha1.RetentionRetain)}
 	got := mustKeep(t, NewConfigMaps(env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatSRT, "")
-	if got.ConfigMapRef.Name != "minutes-3-srt" || got.ConfigMapRef.Key != "transcript.srt" || *got.Bytes != 0 || got.Parts != 1 {
+	if name := "minutes-" + string(job.UID)[:8] + "-3-srt"; got.ConfigMapRef.Name != name || got.ConfigMapRef.Key != "transcript.srt" || *got.Bytes != 0 || got.Parts != 1 {
 		t.Errorf("stored %+v, %+v", got, got.ConfigMapRef)
 	}
-	if owners := get(t, job.Namespace, "minutes-3-srt").OwnerReferences; len(owners) != 0 {
+	if owners := get(t, job.Namespace, got.ConfigMapRef.Name).OwnerReferences; len(owners) != 0 {
 		t.Errorf("a ConfigMap that is to be retained has owners: %+v", owners)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -254,7 +255,20 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	if err := b.root.Rename(staged.temporary, final); err != nil {
+	// A link, unlike a rename, never takes the place of a file: of two writers at the same moment, one finds the other's.
+	switch err := b.root.Link(staged.temporary, final); {
+	case errors.Is(err, fs.ErrExist):
+		size, sum, err := b.existing(final)
+		if err != nil {
+			return nil, err
+		}
+		return b.describe(staged.format, final, size, sum), nil
+	case errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS):
+		// A file system without hard links.
+		if err := b.root.Rename(staged.temporary, final); err != nil {
+			return nil, err
+		}
+	case err != nil:
 		return nil, err
 	}
 	return b.describe(staged.format, final, staged.bytes, staged.sha256), nil
@@ -297,7 +311,7 @@ func (b *volumeBatch) describe(format v1alpha1.TranscriptFormat, name string, si
 // Discard implements Batch.
 func (b *volumeBatch) Discard() {
 	for _, staged := range b.staged {
-		// A file that was renamed is no longer there, and one that cannot be removed is left to removeStale.
+		// One that cannot be removed is left to removeStale.
 		_ = b.root.Remove(staged.temporary)
 	}
 	b.staged = nil

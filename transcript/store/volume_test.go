@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -305,4 +306,37 @@ func (r *repeatingReader) Read(p []byte) (int, error) {
 	n := copy(p, r.block[r.at:])
 	r.at = (r.at + n) % len(r.block)
 	return n, nil
+}
+
+// Two writers that meet at one name: neither takes the place of the other, and both record what is there.
+func TestVolumeWritersAtOnce(t *testing.T) {
+	for range 50 {
+		dir := t.TempDir()
+		volumes, err := OpenVolumes([]Volume{{Claim: "transcripts", Path: dir}}, clock.RealClock{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := Job{
+			Namespace: "a", Name: "b", UID: "11111111-1111-4111-8111-111111111111", Attempt: 1, ID: "x",
+			Transcripts: v1alpha1.TranscriptsSpec{PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStore{ClaimName: "transcripts"}},
+		}
+		var wg sync.WaitGroup
+		sums := make([]string, 2)
+		for i := range sums {
+			wg.Go(func() {
+				sums[i] = mustKeep(t, volumes, job, v1alpha1.FormatText, strings.Repeat("words ", i+1)).SHA256
+			})
+		}
+		wg.Wait()
+		content, err := os.ReadFile(filepath.Join(dir, "a", "b", string(job.UID)+"-1", "transcript.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sums[0] != sums[1] || sums[0] != sum(string(content)) {
+			t.Fatalf("recorded %v, the file is %s", sums, sum(string(content)))
+		}
+		if err := volumes.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -268,6 +268,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.ResolvedAccountReference
   map:
     fields:
+    - name: baseURL
+      type:
+        scalar: string
+    - name: keyFingerprint
+      type:
+        scalar: string
     - name: kind
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AccountKind

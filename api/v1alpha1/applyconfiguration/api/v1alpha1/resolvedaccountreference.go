@@ -21,6 +21,11 @@ type ResolvedAccountReferenceApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// uid of the account: a namesake created later is another account.
 	UID *types.UID `json:"uid,omitempty"`
+	// baseURL is the address that the job was submitted to last.
+	BaseURL *string `json:"baseURL,omitempty"`
+	// keyFingerprint identifies the API key that the job was submitted with last, without revealing it. It tells whether
+	// a key that replaced it is known to see the same jobs.
+	KeyFingerprint *string `json:"keyFingerprint,omitempty"`
 }
 
 // ResolvedAccountReferenceApplyConfiguration constructs a declarative configuration of the ResolvedAccountReference type for use with
@@ -50,5 +55,21 @@ func (b *ResolvedAccountReferenceApplyConfiguration) WithName(value string) *Res
 // If called multiple times, the UID field is set to the value of the last call.
 func (b *ResolvedAccountReferenceApplyConfiguration) WithUID(value types.UID) *ResolvedAccountReferenceApplyConfiguration {
 	b.UID = &value
+	return b
+}
+
+// WithBaseURL sets the BaseURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BaseURL field is set to the value of the last call.
+func (b *ResolvedAccountReferenceApplyConfiguration) WithBaseURL(value string) *ResolvedAccountReferenceApplyConfiguration {
+	b.BaseURL = &value
+	return b
+}
+
+// WithKeyFingerprint sets the KeyFingerprint field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the KeyFingerprint field is set to the value of the last call.
+func (b *ResolvedAccountReferenceApplyConfiguration) WithKeyFingerprint(value string) *ResolvedAccountReferenceApplyConfiguration {
+	b.KeyFingerprint = &value
 	return b
 }

@@ -23,9 +23,9 @@ type SpeechmaticsAccountStatusApplyConfiguration struct {
 	BaseURL *string `json:"baseURL,omitempty"`
 	// lastCheckedTime is when the key was tried last.
 	LastCheckedTime *metav1.Time `json:"lastCheckedTime,omitempty"`
-	// runningJobs is how many of the account's jobs are at Speechmatics.
+	// runningJobs is how many of the account's jobs are at Speechmatics, counted every half minute.
 	RunningJobs *int32 `json:"runningJobs,omitempty"`
-	// waitingJobs is how many of the account's jobs are still to be submitted.
+	// waitingJobs is how many of the account's jobs are still to be submitted, counted every half minute.
 	WaitingJobs *int32 `json:"waitingJobs,omitempty"`
 }
 
