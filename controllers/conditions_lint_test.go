@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -85,16 +86,16 @@ func lintCombinations(job *v1alpha1.TranscriptionJob, is map[string]bool, report
 	}
 }
 
-// kstatusOf is what kubectl, Flux, Argo CD and the like make of a job.
-func kstatusOf(t *testing.T, job *v1alpha1.TranscriptionJob) status.Status {
+// kstatusOf is what kubectl, Flux, Argo CD and the like make of an object.
+func kstatusOf(t *testing.T, of any) status.Status {
 	t.Helper()
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(job)
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(of)
 	if err != nil {
 		t.Fatal(err)
 	}
 	result, err := status.Compute(&unstructured.Unstructured{Object: object})
 	if err != nil {
-		t.Fatalf("kstatus cannot make anything of the job: %v", err)
+		t.Fatalf("kstatus cannot make anything of the object: %v", err)
 	}
 	return result.Status
 }
@@ -111,6 +112,42 @@ func wantKstatus(job *v1alpha1.TranscriptionJob) status.Status {
 	case stalled:
 		return status.FailedStatus
 	case ready != nil && ready.Status == metav1.ConditionTrue:
+		return status.CurrentStatus
+	default:
+		return status.InProgressStatus
+	}
+}
+
+// lintAccount returns every rule that the conditions of an account break.
+func lintAccount(account v1alpha1.Account) []string {
+	var broken []string
+	observed := account.AccountStatus()
+	ready, stalled := readyCondition(observed.Conditions), meta.FindStatusCondition(observed.Conditions, v1alpha1.ConditionStalled)
+	switch {
+	case ready == nil || stalled == nil || len(observed.Conditions) != 2:
+		return []string{fmt.Sprintf("the conditions are %v, want Ready and Stalled", observed.Conditions)}
+	case ready.Status == metav1.ConditionTrue && stalled.Status == metav1.ConditionTrue:
+		broken = append(broken, "it is Ready and Stalled")
+	case ready.Message == "" || ready.Reason == "":
+		broken = append(broken, "Ready does not say why")
+	}
+	for _, c := range observed.Conditions {
+		if c.ObservedGeneration != account.GetGeneration() {
+			broken = append(broken, fmt.Sprintf("condition %s has observedGeneration %d, the account's is %d", c.Type, c.ObservedGeneration, account.GetGeneration()))
+		}
+	}
+	if valueOf(observed.ObservedGeneration) != account.GetGeneration() {
+		broken = append(broken, "observedGeneration is not the account's generation")
+	}
+	return broken
+}
+
+// wantAccountKstatus is what kstatus is to say of an account.
+func wantAccountKstatus(account v1alpha1.Account) status.Status {
+	switch conditions := account.AccountStatus().Conditions; {
+	case meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionStalled):
+		return status.FailedStatus
+	case meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady):
 		return status.CurrentStatus
 	default:
 		return status.InProgressStatus

@@ -627,7 +627,26 @@ func (w *world) check() {
 	if !w.doubled {
 		w.checkLedger()
 	}
+	w.checkAccounts(ctx)
 	w.checkSecrets(ctx, jobs)
+}
+
+// checkAccounts holds accounts to the same: conditions that are complete, current and do not contradict each other.
+func (w *world) checkAccounts(ctx context.Context) {
+	accounts := &v1alpha1.SpeechmaticsAccountList{}
+	if err := env.Client.List(ctx, accounts, client.InNamespace(w.namespace)); err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range accounts.Items {
+		account := &accounts.Items[i]
+		account.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: string(v1alpha1.NamespacedAccount)}
+		for _, broken := range lintAccount(account) {
+			w.t.Errorf("account %s: %s", account.Name, broken)
+		}
+		if got, want := kstatusOf(w.t, account), wantAccountKstatus(account); got != want {
+			w.t.Errorf("account %s: kstatus says %s, want %s", account.Name, got, want)
+		}
+	}
 }
 
 // checkLedger checks that no attempt was accepted twice.

@@ -11,7 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -91,10 +93,25 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("cannot add the health check: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+	if err := mgr.AddReadyzCheck("caches", cachesSynced(mgr)); err != nil {
 		return fmt.Errorf("cannot add the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)
+}
+
+// syncPatience is how long a readiness check waits for the caches.
+const syncPatience = 100 * time.Millisecond
+
+// cachesSynced reports ready as soon as the manager has seen all jobs and accounts.
+func cachesSynced(mgr ctrl.Manager) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), syncPatience)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+		return nil
+	}
 }
 
 // newManager makes a manager whose cache holds jobs, accounts and namespaces only: Secrets and ConfigMaps are read by name

@@ -18,9 +18,6 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,25 +32,9 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.Run(m, func(e *testenv.Env) { env = e }))
 }
 
-// kubeconfig writes a kubeconfig for the API server.
-func kubeconfig(t *testing.T, config *rest.Config) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	err := clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: config.Host, CertificateAuthorityData: config.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
-		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test"}},
-		CurrentContext: "test",
-	}, file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
 // The program, from its flags to a stored transcript and an orderly end.
 func TestProgram(t *testing.T) {
-	t.Setenv("KUBECONFIG", kubeconfig(t, env.Config))
+	t.Setenv("KUBECONFIG", env.Kubeconfig(t))
 	keys, volume := t.TempDir(), t.TempDir()
 	signing := bytes.Repeat([]byte("k"), notification.MinKeyBytes)
 	if err := os.WriteFile(filepath.Join(keys, notification.SigningKeyFile), signing, 0o600); err != nil {
@@ -133,7 +114,7 @@ func TestProgram(t *testing.T) {
 
 // What cannot work is said at the start, with the flag that it is about.
 func TestProgramThatCannotStart(t *testing.T) {
-	t.Setenv("KUBECONFIG", kubeconfig(t, env.Config))
+	t.Setenv("KUBECONFIG", env.Kubeconfig(t))
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

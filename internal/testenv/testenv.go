@@ -19,6 +19,8 @@ import (
 	kruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -145,6 +147,22 @@ func (e *Env) User(name string, groups ...string) (*rest.Config, error) {
 		return nil, fmt.Errorf("cannot add user %s: %w", name, err)
 	}
 	return user.Config(), nil
+}
+
+// Kubeconfig writes a kubeconfig with the rights of a cluster administrator, and returns the file's name.
+func (e *Env) Kubeconfig(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	err := clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: e.Config.Host, CertificateAuthorityData: e.Config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: e.Config.CertData, ClientKeyData: e.Config.KeyData}},
+		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test"}},
+		CurrentContext: "test",
+	}, file)
+	if err != nil {
+		t.Fatalf("cannot write a kubeconfig: %v", err)
+	}
+	return file
 }
 
 // Root is the folder of the repository's root.
