@@ -34,7 +34,9 @@ names=() pids=() used_ports=' '
 
 main() {
   trap cleanup EXIT
-  trap 'exit 130' INT TERM
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   assets=$(hack/control-plane.sh)
   kustomize=$(hack/tool.sh kustomize)
   start_control_plane
@@ -56,12 +58,13 @@ main() {
 heading() { printf '\n=== %s\n' "$*"; }
 
 # start NAME COMMAND…: runs it in the background, in a process group of its own: Ctrl-C is for this script alone, which
-# then stops them in the right order.
+# then stops them in the right order. Where setpriv can be had, they also end if this script is killed.
 start() {
-  local name=$1
+  local name=$1 bound=()
   shift
+  if setpriv --pdeathsig TERM true 2>/dev/null; then bound=(setpriv --pdeathsig TERM); fi
   set -m
-  "$@" >"$work/$name.log" 2>&1 </dev/null &
+  "${bound[@]}" "$@" >"$work/$name.log" 2>&1 </dev/null &
   set +m
   names+=("$name") pids+=("$!")
 }
@@ -93,16 +96,20 @@ stop() {
   wait "$1" 2>/dev/null || true
 }
 
+# cleanup stops everything, the last started first. Nothing keeps it from that: not a second Ctrl-C, and not a terminal
+# that is gone and cannot be written to.
 cleanup() {
   local status=$? i
-  trap - EXIT INT TERM
-  if [ "$status" != 0 ] && [ "$status" != 130 ]; then explain; fi
+  trap - EXIT
+  trap '' HUP INT TERM PIPE
+  set +e
+  case $status in 0 | 129 | 130 | 143) ;; *) explain ;; esac
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do stop "${pids[$i]}"; done
-  if [ "$status" = 0 ] || [ "$status" = 130 ]; then
-    rm -rf "$work"
-  else
-    printf 'demo: failed; the logs are in %s\n' "$work" >&2
-  fi
+  case $status in
+    0 | 129 | 130 | 143) rm -rf "$work" ;;
+    *) printf 'demo: failed; the logs are in %s\n' "$work" >&2 ;;
+  esac
+  # Ctrl-C is how a playground ends.
   if [ -n "$playground" ] && [ "$status" = 130 ]; then status=0; fi
   exit "$status"
 }
