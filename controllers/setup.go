@@ -45,7 +45,7 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		metrics:   counted,
 		options:   options,
 		rests:     newRests(),
-		tracker:   newTracker(),
+		tracker:   newTracker(options.Clock),
 	}
 	if err := jobs.setupWithManager(mgr); err != nil {
 		return fmt.Errorf("cannot set up the controller of TranscriptionJobs: %w", err)
@@ -62,7 +62,7 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 			options:   options,
 			kind:      kind,
 			newObject: newObject,
-			tracker:   newTracker(),
+			tracker:   newTracker(options.Clock),
 		}
 		if err := accounts.setupWithManager(mgr); err != nil {
 			return fmt.Errorf("cannot set up the controller of %s objects: %w", kind, err)

@@ -40,7 +40,7 @@ func step(t *testing.T, c client.Client) *JobReconciler {
 	options := Options{Namespace: "manager"}.withDefaults()
 	return &JobReconciler{
 		client: c, live: env.Client, recorder: events.NewFakeRecorder(100), providers: newProviders(env.Client, options),
-		metrics: counted, options: options, rests: newRests(), tracker: newTracker(), keys: newKeyring(t),
+		metrics: counted, options: options, rests: newRests(), tracker: newTracker(options.Clock), keys: newKeyring(t),
 	}
 }
 
