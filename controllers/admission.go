@@ -190,13 +190,6 @@ func (l *limits) release(uid types.UID) {
 	}
 }
 
-// counts are the jobs that are let in and those that wait.
-func (l *limits) counts() (running, waiting int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.running), len(l.waiting)
-}
-
 // dispatch lets in as many of the waiting jobs as the limits permit, and comes back by itself when the next turn is due. The
 // caller's own job need not be woken.
 func (l *limits) dispatch(caller types.UID) {

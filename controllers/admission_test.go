@@ -114,6 +114,13 @@ func (a *admissions) all() []string {
 	return slices.Clone(a.names)
 }
 
+// counts are the jobs that are let in and those that wait.
+func (l *limits) counts() (running, waiting int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.running), len(l.waiting)
+}
+
 // TestLimits_fairness has one namespace create many jobs before another creates a few: the few take turns with the many.
 func TestLimits_fairness(t *testing.T) {
 	t.Parallel()
