@@ -64,6 +64,8 @@ type Volumes struct {
 
 	// create makes a new file; tests replace it to have a disk that is full.
 	create func(root *os.Root, name string) (file, error)
+	// syncFolder makes the entries of a folder durable; tests replace it to see which, and to have a disk that fails.
+	syncFolder func(root *os.Root, dir string) error
 }
 
 var _ Store = (*Volumes)(nil)
@@ -77,7 +79,7 @@ type file interface {
 
 // OpenVolumes opens the folders that the volumes are mounted at. Close closes them again.
 func OpenVolumes(volumes []Volume, clk clock.PassiveClock) (*Volumes, error) {
-	v := &Volumes{roots: map[string]*os.Root{}, clock: clk, create: createFile}
+	v := &Volumes{roots: map[string]*os.Root{}, clock: clk, create: createFile, syncFolder: syncDirectory}
 	for _, volume := range volumes {
 		if v.roots[volume.Claim] != nil {
 			return nil, errors.Join(fmt.Errorf("the volume %s is given twice", volume.Claim), v.Close())
@@ -238,7 +240,7 @@ func (b *volumeBatch) Commit(context.Context) ([]v1alpha1.StoredTranscript, erro
 		}
 		all = append(all, *stored)
 	}
-	if err := syncPath(b.root, b.dir); err != nil {
+	if err := b.store.syncPath(b.root, b.dir); err != nil {
 		return nil, unavailable(b.claim, err)
 	}
 	b.removeStale()
@@ -336,9 +338,9 @@ func (b *volumeBatch) removeStale() {
 
 // syncPath makes the entries of a folder durable, and those of all folders above it: another request may have made one of
 // them a moment ago and not have synced it yet.
-func syncPath(root *os.Root, dir string) error {
+func (v *Volumes) syncPath(root *os.Root, dir string) error {
 	for ; ; dir = path.Dir(dir) {
-		if err := syncDirectory(root, dir); err != nil {
+		if err := v.syncFolder(root, dir); err != nil {
 			return err
 		}
 		if dir == "." {

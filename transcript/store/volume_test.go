@@ -340,3 +340,56 @@ func TestVolumeWritersAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A file is durable only with its name: before Commit returns, the file, its folder and every folder above that may be new are synced;
+// and if one cannot be, nothing is reported as stored.
+func TestVolumeIsDurable(t *testing.T) {
+	volumes, err := OpenVolumes([]Volume{{Claim: "transcripts", Path: t.TempDir()}}, clock.RealClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := volumes.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	job := Job{
+		Namespace: "a", Name: "b", UID: "11111111-1111-4111-8111-111111111111", Attempt: 1, ID: "x",
+		Transcripts: v1alpha1.TranscriptsSpec{PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStore{ClaimName: "transcripts"}},
+	}
+	var steps []string
+	volumes.create = func(root *os.Root, name string) (file, error) {
+		f, err := createFile(root, name)
+		return &recordingFile{file: f, synced: func() { steps = append(steps, "file") }}, err
+	}
+	volumes.syncFolder = func(root *os.Root, dir string) error {
+		if _, err := root.Stat(filepath.Join("a", "b", string(job.UID)+"-1", "transcript.txt")); err != nil {
+			t.Errorf("%s is synced before the file has its name", dir)
+		}
+		steps = append(steps, dir)
+		return syncDirectory(root, dir)
+	}
+	mustKeep(t, volumes, job, v1alpha1.FormatText, "words")
+	want := []string{"file", "a/b/" + string(job.UID) + "-1", "a/b", "a", "."}
+	if diff := cmp.Diff(want, steps); diff != "" {
+		t.Errorf("synced (-want +got):\n%s", diff)
+	}
+
+	volumes.syncFolder = func(*os.Root, string) error { return syscall.EIO }
+	job.Attempt = 2
+	var unavailable *UnavailableError
+	if _, err := keep(t, volumes, job, v1alpha1.FormatText, "words"); !errors.As(err, &unavailable) {
+		t.Errorf("a folder that cannot be synced: %v, want an unavailable store", err)
+	}
+}
+
+// recordingFile tells when it is synced.
+type recordingFile struct {
+	file
+	synced func()
+}
+
+func (f *recordingFile) Sync() error {
+	f.synced()
+	return f.file.Sync()
+}
