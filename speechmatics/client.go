@@ -37,6 +37,8 @@ type Client struct {
 	apiKey      string
 	userAgent   string
 	integration string
+	app         string
+	backend     Backend
 	http        *http.Client
 	now         func() time.Time // used only where an answer has no date of its own
 }
@@ -49,7 +51,7 @@ type Option func(*Client) error
 func WithAPIKey(key string) Option {
 	return func(c *Client) error {
 		if problem := headerValueProblem(key, maxAPIKeyBytes); problem != "" {
-			return &InvalidError{Operation: "New", Field: "API key", Problem: problem}
+			return &InvalidError{Operation: opNew, Field: "API key", Problem: problem}
 		}
 		c.apiKey = key
 		return nil
@@ -62,7 +64,7 @@ func WithAPIKey(key string) Option {
 func WithHTTPClient(httpClient *http.Client) Option {
 	return func(c *Client) error {
 		if httpClient == nil {
-			return &InvalidError{Operation: "New", Field: "HTTP client", Problem: "is nil"}
+			return &InvalidError{Operation: opNew, Field: "HTTP client", Problem: "is nil"}
 		}
 		c.http = withoutRedirects(*httpClient)
 		return nil
@@ -73,7 +75,7 @@ func WithHTTPClient(httpClient *http.Client) Option {
 func WithUserAgent(userAgent string) Option {
 	return func(c *Client) error {
 		if problem := headerValueProblem(strings.ReplaceAll(userAgent, " ", ""), maxUserAgentBytes); problem != "" {
-			return &InvalidError{Operation: "New", Field: "user agent", Problem: problem}
+			return &InvalidError{Operation: opNew, Field: "user agent", Problem: problem}
 		}
 		c.userAgent = userAgent
 		return nil
@@ -85,9 +87,21 @@ func WithUserAgent(userAgent string) Option {
 func WithIntegration(nameVersion string) Option {
 	return func(c *Client) error {
 		if problem := headerValueProblem(nameVersion, maxIntegrationBytes); problem != "" {
-			return &InvalidError{Operation: "New", Field: "integration", Problem: problem}
+			return &InvalidError{Operation: opNew, Field: "integration", Problem: problem}
 		}
 		c.integration = nameVersion
+		return nil
+	}
+}
+
+// WithApp names the application that usage is attributed to, in the query parameter sm-app of every request. The provider's support has to
+// enable it first.
+func WithApp(app string) Option {
+	return func(c *Client) error {
+		if problem := headerValueProblem(app, maxIntegrationBytes); problem != "" {
+			return &InvalidError{Operation: opNew, Field: "app", Problem: problem}
+		}
+		c.app = app
 		return nil
 	}
 }
@@ -114,7 +128,7 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{base: base, userAgent: defaultUserAgent, now: time.Now}
+	c := &Client{base: base, userAgent: defaultUserAgent, backend: SaaS, now: time.Now}
 	for _, opt := range opts {
 		if err := opt(c); err != nil {
 			return nil, err
@@ -129,7 +143,7 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 // parseBaseURL checks a base URL. Its errors do not repeat the URL, which may hold a password that does not belong there.
 func parseBaseURL(baseURL string) (string, error) {
 	invalid := func(problem string) (string, error) {
-		return "", &InvalidError{Operation: "New", Field: "base URL", Problem: problem}
+		return "", &InvalidError{Operation: opNew, Field: "base URL", Problem: problem}
 	}
 	if len(baseURL) > maxBaseURLBytes {
 		return invalid(fmt.Sprintf("is longer than %d bytes", maxBaseURLBytes))
@@ -175,11 +189,14 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
 // newRequest builds a request for a path below the base URL; its segments are escaped here.
 func (c *Client) newRequest(ctx context.Context, method string, segments []string, query url.Values, body io.Reader) (*http.Request, error) {
+	if query == nil {
+		query = url.Values{}
+	}
 	if c.integration != "" {
-		if query == nil {
-			query = url.Values{}
-		}
 		query.Set("sm-sdk", c.integration)
+	}
+	if c.app != "" {
+		query.Set("sm-app", c.app)
 	}
 	var target strings.Builder
 	target.WriteString(c.base)

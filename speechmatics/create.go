@@ -35,6 +35,9 @@ type CreateJobRequest struct {
 	ConfigJSON json.RawMessage
 	// Media is what is uploaded; nil with fetch_data.
 	Media *Media
+	// ProcessingData tells an on-premises backend how to process the job; nil leaves it to the backend. On the hosted service it is
+	// refused, *[UnsupportedError].
+	ProcessingData *ProcessingData
 	// BeforeLastBytes, if not nil, is the fence: it is called when everything but the closing boundary of the request has been handed to
 	// the transport, and the closing boundary follows only if it returns nil. If it returns an error, the request is broken off, the provider
 	// never has a whole one, and CreateJob returns that error, wrapped, with [NotCreated] true.
@@ -74,6 +77,10 @@ func (c *Client) CreateJob(ctx context.Context, submission CreateJobRequest) (*C
 	if err != nil {
 		return nil, &SubmissionError{Outcome: OutcomeNotCreated, Err: err}
 	}
+	processing, err := c.encodeProcessing(submission.ProcessingData)
+	if err != nil {
+		return nil, &SubmissionError{Outcome: OutcomeNotCreated, Err: err}
+	}
 	upload, err := newUpload(config, submission.Media, submission.BeforeLastBytes)
 	if err != nil {
 		return nil, c.notSent(err)
@@ -85,6 +92,9 @@ func (c *Client) CreateJob(ctx context.Context, submission CreateJobRequest) (*C
 	}
 	req.ContentLength = upload.contentLength()
 	req.Header.Set("Content-Type", upload.contentType)
+	if processing != "" {
+		req.Header.Set(processingHeader, processing)
+	}
 	return c.submit(req, upload)
 }
 
@@ -105,8 +115,9 @@ func (c *Client) submit(req *http.Request, upload *upload) (*CreatedJob, error) 
 	}
 	defer closeBody(resp)
 	if !isSuccess(resp.StatusCode) {
-		refused := !whole || refusesWholeRequest(resp.StatusCode)
-		return nil, &SubmissionError{Outcome: outcomeOf(refused), Err: c.readError(opCreateJob, "", resp)}
+		answer := c.readError(opCreateJob, "", resp)
+		refused := !whole || c.backend.refusesWholeRequest(answer)
+		return nil, &SubmissionError{Outcome: outcomeOf(refused), Err: answer}
 	}
 	created, err := c.readCreated(resp)
 	if err != nil {
@@ -133,6 +144,17 @@ func (c *Client) readCreated(resp *http.Response) (*CreatedJob, error) {
 		return nil, c.responseError(opCreateJob, "", resp, err)
 	}
 	return &CreatedJob{ID: job.ID, RequestID: c.requestID(resp)}, nil
+}
+
+// encodeProcessing returns the value of processingHeader; empty for none.
+func (c *Client) encodeProcessing(data *ProcessingData) (string, error) {
+	if data == nil {
+		return "", nil
+	}
+	if err := c.require(c.backend.Capabilities().TakesProcessingData, opCreateJob, processingHeader, "leave out CreateJobRequest.ProcessingData"); err != nil {
+		return "", err
+	}
+	return data.header()
 }
 
 // encodeSubmission checks a submission and returns its configuration as JSON.

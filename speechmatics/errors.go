@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// The values of Operation in errors: the names of the client's methods.
+// The values of Operation in errors: New and the names of the client's methods.
 const (
+	opNew        = "New"
 	opCreateJob  = "CreateJob"
 	opGetJob     = "GetJob"
 	opListJobs   = "ListJobs"

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -225,7 +226,7 @@ func (c *Client) GetJob(ctx context.Context, id string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	call.query.Set("wait", "0")
+	c.setWait(call.query)
 	resp, err := c.do(ctx, call)
 	if err != nil {
 		return nil, err
@@ -252,10 +253,20 @@ type DeleteOptions struct {
 	Force bool
 }
 
+// setWait makes a read answer at once, on backends that hold it open otherwise. Others may refuse what they do not know.
+func (c *Client) setWait(query url.Values) {
+	if c.backend.Capabilities().KnowsWait {
+		query.Set("wait", "0")
+	}
+}
+
 // DeleteJob deletes a job's media, transcript and configuration at the provider. That a job is not there any more, 404 or 410, is a
 // success: what was wanted is so. (404 is also the answer for a job of another project or region, and from an address that
-// is not the API's.)
+// is not the API's.) A [Worker] cannot delete jobs: *[UnsupportedError].
 func (c *Client) DeleteJob(ctx context.Context, id string, opts DeleteOptions) error {
+	if err := c.require(c.backend.Capabilities().CanDelete, opDeleteJob, "deleting jobs", "the job ends by itself, and is forgotten in time"); err != nil {
+		return err
+	}
 	call, err := jobCall(opDeleteJob, http.MethodDelete, id)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ type ListOptions struct {
 	CreatedBefore time.Time
 	// CreatedAfter, if not zero, ends the list at the first job created before it. The provider has no such filter: the client stops.
 	CreatedAfter time.Time
-	// IncludeDeleted lists deleted jobs, too.
+	// IncludeDeleted lists deleted jobs, too. A [Worker] does not know it.
 	IncludeDeleted bool
 	// PageSize is the number of jobs per request, 1 to 100; 0 means 100.
 	PageSize int
@@ -50,6 +50,10 @@ type ListOptions struct {
 // documented whether deleted jobs are left out before or after a page is cut.
 func (c *Client) ListJobs(ctx context.Context, opts ListOptions) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
+		if err := c.canListWith(opts); err != nil {
+			yield(nil, err)
+			return
+		}
 		pages, err := newPager(opts)
 		if err != nil {
 			yield(nil, err)
@@ -69,6 +73,11 @@ func (c *Client) ListJobs(ctx context.Context, opts ListOptions) iter.Seq2[*Job,
 			}
 		}
 	}
+}
+
+func (c *Client) canListWith(opts ListOptions) error {
+	can := c.backend.Capabilities()
+	return c.require(can.ListsDeleted || !opts.IncludeDeleted, opListJobs, "include_deleted", "list without ListOptions.IncludeDeleted")
 }
 
 // isOlder reports whether a job ends the list. One without a time does not.

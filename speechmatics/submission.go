@@ -3,10 +3,7 @@
 
 package speechmatics
 
-import (
-	"errors"
-	"net/http"
-)
+import "errors"
 
 // SubmissionOutcome says what is known about a submission that did not return a job.
 type SubmissionOutcome int
@@ -32,7 +29,7 @@ func (o SubmissionOutcome) String() string {
 type SubmissionError struct {
 	// Outcome says whether a job may exist all the same.
 	Outcome SubmissionOutcome
-	// Err is the cause: *Error, *TransportError, *ResponseError or *InvalidError.
+	// Err is the cause: *Error, *TransportError, *ResponseError, *InvalidError or *UnsupportedError.
 	Err error
 }
 
@@ -51,24 +48,10 @@ func (e *SubmissionError) Unwrap() error { return e.Err }
 //
 // It is proven when the call was refused locally; when the last bytes of the request were never handed out (the host could
 // not be reached, the media could not be read, the fence closed, or an error was answered during the upload); and when the
-// whole request was answered with 400, 401, 403, 404, 405, 413, 415, 422 or 429.
+// whole request was answered with 400, 401, 403, 404, 405, 413, 415, 422 or 429, or by a [Worker] with 503 and "Server busy".
 //
 // Anything else is unknown once the last bytes are out: timeouts, resets, every other status, and a success without an ID.
 func NotCreated(err error) bool {
 	var submission *SubmissionError
 	return errors.As(err, &submission) && submission.Outcome == OutcomeNotCreated
-}
-
-// refusesWholeRequest reports whether a status, as the answer to a whole submission, means that no job was created.
-// 408, 409, 425 and the like are left out on purpose: they can come from something in front of the provider that gave up
-// on an answer while the provider itself had accepted the request.
-func refusesWholeRequest(status int) bool {
-	switch status {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-		http.StatusUnprocessableEntity, http.StatusTooManyRequests:
-		return true
-	default:
-		return false
-	}
 }

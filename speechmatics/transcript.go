@@ -49,7 +49,7 @@ func (c *Client) Transcript(ctx context.Context, id string, format TranscriptFor
 		return nil, &InvalidError{Operation: opTranscript, Field: "format", Problem: problem}
 	}
 	call.query.Set("format", string(format))
-	call.query.Set("wait", "0")
+	c.setWait(call.query)
 	resp, err := c.do(ctx, call) //nolint:bodyclose // the caller closes Transcript.Body
 	if err != nil {
 		return nil, err
