@@ -26,13 +26,7 @@ const contentPrefix = "transcript."
 // MaxOutcomeLength bounds an outcome, in characters; v1alpha1.NotificationOutcome has the same bound.
 const MaxOutcomeLength = 32
 
-// MaxJobIDLength bounds the provider's ID of a job, in characters.
-const MaxJobIDLength = 256
-
-var (
-	outcomePattern = regexp.MustCompile(`^[a-z_]{1,32}$`)
-	jobIDPattern   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
-)
+var outcomePattern = regexp.MustCompile(`^[a-z_]{1,32}$`)
 
 // ParseOutcome reads the query parameter status of a notification. known says whether it is one of the four documented
 // outcomes. A word that nobody knows, of at most MaxOutcomeLength characters from a-z and the underscore, is returned with
@@ -48,10 +42,6 @@ func ParseOutcome(s string) (outcome v1alpha1.NotificationOutcome, known bool) {
 		return outcome, false
 	}
 }
-
-// ValidJobID says whether s can be the provider's ID of a job. IDs are opaque; all that were ever seen (ten alphanumerics,
-// hexadecimal digits, UUIDs, small integers) consist of at most MaxJobIDLength letters, digits, dashes and underscores.
-func ValidJobID(s string) bool { return jobIDPattern.MatchString(s) }
 
 // Contents returns what a notification is to bring (notification_config.contents): the facts about the job first, then the
 // transcript in each of the formats.

@@ -239,19 +239,6 @@ func FuzzParseOutcome(f *testing.F) {
 	})
 }
 
-func TestValidJobID(t *testing.T) {
-	for _, good := range []string{"z2jfp1jwu1", "17", testUID, "0123456789abcdef0123", strings.Repeat("a", 256), "A_b-C"} {
-		if !ValidJobID(good) {
-			t.Errorf("ValidJobID(%q) = false", good)
-		}
-	}
-	for _, bad := range []string{"", "../etc/passwd", "a b", "a/b", "a.b", "a\n", strings.Repeat("a", 257), "ä"} {
-		if ValidJobID(bad) {
-			t.Errorf("ValidJobID(%q) = true", bad)
-		}
-	}
-}
-
 func TestContents(t *testing.T) {
 	got := Contents([]v1alpha1.TranscriptFormat{v1alpha1.FormatText, v1alpha1.FormatJSONv2, v1alpha1.FormatSRT, v1alpha1.FormatText})
 	want := []string{"jobinfo", "transcript.txt", "transcript.json-v2", "transcript.srt"}
