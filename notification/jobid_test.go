@@ -23,7 +23,7 @@ func TestValidJobID(t *testing.T) {
 			t.Errorf("ValidJobID(%q) = false", good)
 		}
 	}
-	for _, bad := range []string{"", ".", "..", "a\n", "a\x00b", "a\u0085b", "a\xff", strings.Repeat("a", 257), strings.Repeat("ä", 129)} {
+	for _, bad := range []string{"", ".", "..", "../etc/passwd", "a/b", `a\b`, "a\n", "a\x00b", "a\u0085b", "a\xff", strings.Repeat("a", 257), strings.Repeat("ä", 129)} {
 		if notification.ValidJobID(bad) {
 			t.Errorf("ValidJobID(%q) = true", bad)
 		}
@@ -35,7 +35,7 @@ func TestValidJobID(t *testing.T) {
 func TestValidJobID_asTheClient(t *testing.T) {
 	t.Parallel()
 	ids := []string{"", ".", "..", "...", "17", strings.Repeat("a", 256), strings.Repeat("a", 257), strings.Repeat("ä", 128), strings.Repeat("ä", 129)}
-	for r := rune(0); r < 0x3000; r++ {
+	for r := rune(0); r < 0x200; r++ {
 		ids = append(ids, string(r)+"1")
 	}
 	for _, id := range ids {

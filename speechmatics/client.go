@@ -258,7 +258,8 @@ func jobCall(operation, method, id string, more ...string) (call, error) {
 }
 
 // jobIDProblem says why a text cannot be a job's ID, or returns "". IDs are opaque (ten characters, UUIDs and small numbers
-// have been seen), but they become part of a path, and "." and ".." would be resolved on the way.
+// have been seen), but they become a segment of a path: "." and ".." would be resolved on the way, and an escaped slash is not
+// one segment any more behind a proxy that unescapes it.
 func jobIDProblem(id string) string {
 	switch {
 	case id == "":
@@ -267,6 +268,8 @@ func jobIDProblem(id string) string {
 		return fmt.Sprintf("is longer than %d bytes", maxJobIDBytes)
 	case id == "." || id == "..":
 		return "is a relative path"
+	case strings.ContainsAny(id, `/\`):
+		return "contains a slash"
 	case !utf8.ValidString(id):
 		return "is not UTF-8"
 	case strings.ContainsFunc(id, unicode.IsControl):
