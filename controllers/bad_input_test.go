@@ -176,7 +176,7 @@ func TestBadInput_accounts(t *testing.T) {
 	w.secret("good", corev1.SecretTypeOpaque, map[string]string{"apiKey": apiKey, "wrong": "another-key-0123456789", "words": "two words", "empty": ""})
 	account := func(name string, change func(*v1alpha1.SpeechmaticsAccountSpec)) *v1alpha1.SpeechmaticsAccount {
 		a := &v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta(name), Spec: v1alpha1.SpeechmaticsAccountSpec{
-			BaseURL: &w.provider, APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "good", Key: "apiKey"},
+			BaseURL: &w.provider, APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "good", Key: "apiKey"},
 		}}
 		change(&a.Spec)
 		w.create(a)
@@ -236,7 +236,7 @@ func TestClusterAccount(t *testing.T) {
 	account := &v1alpha1.ClusterSpeechmaticsAccount{
 		ObjectMeta: metav1.ObjectMeta{Name: w.namespace, Labels: map[string]string{worldLabel: w.namespace}},
 		Spec: v1alpha1.ClusterSpeechmaticsAccountSpec{SpeechmaticsAccountSpec: v1alpha1.SpeechmaticsAccountSpec{
-			BaseURL: &w.provider, APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
+			BaseURL: &w.provider, APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
 		}},
 	}
 	w.create(account)

@@ -226,6 +226,9 @@ func (ps *providers) limitsOf(baseURL, fingerprint string) *limits {
 // manager's, so that no namespace can name another's.
 func (ps *providers) readKey(ctx context.Context, account v1alpha1.Account) (string, error) {
 	ref := account.AccountSpec().APIKeySecretRef
+	if ref == nil {
+		return "", accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.apiKeySecretRef is missing; name the Secret that holds the API key")
+	}
 	namespace := account.GetNamespace()
 	if account.AccountKind() == v1alpha1.ClusterAccount {
 		namespace = ps.options.Namespace

@@ -187,7 +187,7 @@ func TestLimits_ofDeletedAccount(t *testing.T) {
 	w.delete(account)
 	w.awaitGone(account)
 	fresh := &v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta("default"), Spec: v1alpha1.SpeechmaticsAccountSpec{
-		BaseURL: &w.provider, APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
+		BaseURL: &w.provider, APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
 	}}
 	w.create(fresh)
 	w.awaitAccount(fresh, v1alpha1.ReasonKeyAccepted)
@@ -226,7 +226,7 @@ func TestAmbiguous_accountReplaced(t *testing.T) {
 			w.delete(account)
 			w.awaitGone(account)
 			w.create(&v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta("default"), Spec: v1alpha1.SpeechmaticsAccountSpec{
-				BaseURL: &w.provider, APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
+				BaseURL: &w.provider, APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
 			}})
 			w.awaitReason(job, want)
 		})

@@ -295,7 +295,7 @@ func (w *world) account(change ...func(*v1alpha1.SpeechmaticsAccount)) *v1alpha1
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "default"},
 		Spec: v1alpha1.SpeechmaticsAccountSpec{
 			BaseURL:         &w.provider,
-			APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
+			APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
 		},
 	}
 	for _, c := range change {

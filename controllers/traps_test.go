@@ -325,7 +325,7 @@ func TestTrap_renewWhileUsed(t *testing.T) {
 	account := &v1alpha1.SpeechmaticsAccount{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default", UID: "11111111-1111-1111-1111-111111111111", Generation: 1},
 		Spec: v1alpha1.SpeechmaticsAccountSpec{
-			Region: new(v1alpha1.Region("eu1")), APIKeySecretRef: v1alpha1.APIKeySecretReference{Name: "key", Key: "apiKey"},
+			Region: new(v1alpha1.Region("eu1")), APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "key", Key: "apiKey"},
 		},
 	}
 	ps := newProviders(env.Client, Options{Namespace: namespace}.withDefaults())

@@ -18,6 +18,9 @@ const (
 	ConditionFinished = "Finished"
 	// ConditionSuspended is True while spec.suspend keeps the job from being submitted.
 	ConditionSuspended = "Suspended"
+	// ConditionFeaturesFailed is True when something that was asked for beside the plain transcript is missing, a summary
+	// or a translation for example, although the job is done. Its message names each.
+	ConditionFeaturesFailed = "FeaturesFailed"
 	// ConditionStalled is True when nothing will happen until a person acts: the job has failed, or it is held. It is the
 	// condition that kstatus reads as failed.
 	ConditionStalled = "Stalled"
@@ -42,6 +45,8 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonComplete means that every transcript is stored.
 	ReasonComplete = "Complete"
+	// ReasonCompleteWithErrors means that every transcript is stored, and that the condition FeaturesFailed is True.
+	ReasonCompleteWithErrors = "CompleteWithErrors"
 )
 
 // Reasons of a job that waits for something to be put right. It goes on by itself once that is done.
@@ -93,6 +98,12 @@ const (
 	// ReasonSubmissionRefused means that the provider refused the submission: the configuration is invalid, the account
 	// has no right to an option, the file is too large.
 	ReasonSubmissionRefused = "SubmissionRefused"
+	// ReasonInvalidConfiguration means that the job's configuration cannot work; nothing was submitted. What the schema can
+	// check is refused when the job is created.
+	ReasonInvalidConfiguration = "InvalidConfiguration"
+	// ReasonTranscriptUnreadable means that a rendering that was asked for cannot be made, because the provider's json-v2
+	// document cannot be read. The document is stored as it came.
+	ReasonTranscriptUnreadable = "TranscriptUnreadable"
 	// ReasonRejected means that the provider accepted the job and could not process it.
 	ReasonRejected = "Rejected"
 	// ReasonMediaFetchFailed means that the provider could not fetch the media's URL.
@@ -105,6 +116,28 @@ const (
 	// ReasonSubmissionAmbiguous means that nobody can tell any more whether a submission arrived, and that
 	// spec.ambiguousSubmissionPolicy is Fail.
 	ReasonSubmissionAmbiguous = "SubmissionAmbiguous"
+)
+
+// Reasons of the condition FeaturesFailed.
+const (
+	// ReasonNoFeatureErrors means that no feature is known to have failed.
+	ReasonNoFeatureErrors = "NoFeatureErrors"
+	// ReasonTranslationFailed means that a translation is missing.
+	ReasonTranslationFailed = "TranslationFailed"
+	// ReasonSummarizationFailed means that the summary is missing.
+	ReasonSummarizationFailed = "SummarizationFailed"
+	// ReasonSentimentAnalysisFailed means that the sentiments are missing.
+	ReasonSentimentAnalysisFailed = "SentimentAnalysisFailed"
+	// ReasonTopicDetectionFailed means that the topics are missing.
+	ReasonTopicDetectionFailed = "TopicDetectionFailed"
+	// ReasonAutoChaptersFailed means that the chapters are missing.
+	ReasonAutoChaptersFailed = "AutoChaptersFailed"
+	// ReasonAudioEventsFailed means that the audio events are missing.
+	ReasonAudioEventsFailed = "AudioEventsFailed"
+	// ReasonLanguageIdentificationFailed means that the language could not be identified with certainty.
+	ReasonLanguageIdentificationFailed = "LanguageIdentificationFailed"
+	// ReasonSeveralFeaturesFailed means that more than one feature failed.
+	ReasonSeveralFeaturesFailed = "SeveralFeaturesFailed"
 )
 
 // Reasons of an account.
@@ -141,6 +174,6 @@ const (
 	// FieldManagerSubmission owns attempt, remoteJob.id and remoteJob.baseURL. It records submissions and does nothing
 	// else, so that no other apply can take back what was paid for.
 	FieldManagerSubmission = "submission"
-	// FieldManagerWebhookReceiver owns notification and transcripts.
+	// FieldManagerWebhookReceiver owns notification, document and transcripts.
 	FieldManagerWebhookReceiver = "webhook-receiver"
 )

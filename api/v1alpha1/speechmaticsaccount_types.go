@@ -100,6 +100,10 @@ type ClusterSpeechmaticsAccountSpec struct {
 
 // SpeechmaticsAccountSpec is how Speechmatics is reached.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.region) || !has(self.backend) || self.backend == 'saas'",fieldPath=".region",message="region is for the backend saas: an installation on premises has a baseURL"
+// +kubebuilder:validation:XValidation:rule="has(self.apiKeySecretRef) || (has(self.backend) && self.backend != 'saas')",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for the backend saas"
+// +kubebuilder:validation:XValidation:rule="!(has(self.insecureSkipTLSVerify) && self.insecureSkipTLSVerify) || (has(self.baseURL) && has(self.backend) && self.backend != 'saas')",fieldPath=".insecureSkipTLSVerify",message="insecureSkipTLSVerify is for an installation on premises: it needs a baseURL and a backend other than saas"
+// +kubebuilder:validation:XValidation:rule="!(has(self.insecureSkipTLSVerify) && self.insecureSkipTLSVerify && has(self.caBundle))",fieldPath=".insecureSkipTLSVerify",message="set caBundle or insecureSkipTLSVerify, not both: with the certificates of caBundle the connection is verified"
 // +kubebuilder:validation:XValidation:rule="has(self.region) != has(self.baseURL)",message="set exactly one of region and baseURL"
 type SpeechmaticsAccountSpec struct {
 	// region is the provider's region. A key belongs to one region: with another one it is refused.
@@ -115,22 +119,28 @@ type SpeechmaticsAccountSpec struct {
 	// +optional
 	BaseURL *string `json:"baseURL,omitempty"`
 
-	// backend says which of the provider's products answers: it decides what can be asked of it.
+	// backend says which of the provider's products answers, which decides what can be asked of it: "saas" is
+	// Speechmatics' own service, "appliance" the virtual appliance, "worker" the batch container's HTTP mode.
 	// +kubebuilder:default=saas
 	// +optional
 	Backend Backend `json:"backend,omitempty"`
 
 	// apiKeySecretRef names the Secret and key that hold the API key: for a SpeechmaticsAccount in its own namespace, for
 	// a ClusterSpeechmaticsAccount in the manager's. A new key is picked up within five minutes, or at once when the old
-	// one is refused.
-	// +required
-	APIKeySecretRef APIKeySecretReference `json:"apiKeySecretRef,omitzero"`
+	// one is refused. Required for the backend saas; an installation on premises may do without a key.
+	// +optional
+	APIKeySecretRef *APIKeySecretReference `json:"apiKeySecretRef,omitempty"`
 
 	// caBundle holds PEM certificates that the server's certificate is checked against, instead of the system's: for
 	// installations with a certificate of their own. At most 128 KiB.
 	// +kubebuilder:validation:XValidation:rule="self.size() <= 131072",message="caBundle is larger than 128 KiB"
 	// +optional
 	CABundle []byte `json:"caBundle,omitempty"` //nolint:kubeapilinter // controller-gen has no MaxLength for bytes; the rule above bounds them.
+
+	// insecureSkipTLSVerify accepts any certificate of an installation on premises: whoever sits on the way can
+	// read the key and the media. Prefer caBundle.
+	// +optional
+	InsecureSkipTLSVerify *bool `json:"insecureSkipTLSVerify,omitempty"`
 
 	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins.
 	// +optional
@@ -162,12 +172,16 @@ type Region string
 
 // Backend is a product that speaks the batch API.
 //
-// +kubebuilder:validation:Enum=saas
+// +kubebuilder:validation:Enum=saas;appliance;worker
 type Backend string
 
 const (
 	// BackendSaaS is Speechmatics' own service.
 	BackendSaaS Backend = "saas"
+	// BackendAppliance is the virtual appliance.
+	BackendAppliance Backend = "appliance"
+	// BackendWorker is the batch container in its HTTP mode.
+	BackendWorker Backend = "worker"
 )
 
 // APIKeySecretReference names the key of a Secret that holds an API key.

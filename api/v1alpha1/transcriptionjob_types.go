@@ -20,7 +20,7 @@ import (
 // +kubebuilder:resource:shortName=tj,categories=transcription
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="The reason of the condition Ready."
 // +kubebuilder:printcolumn:name="Account",type=string,JSONPath=`.status.accountRef.name`,description="The account that the job was given to."
-// +kubebuilder:printcolumn:name="Language",type=string,JSONPath=`.spec.transcription.language`
+// +kubebuilder:printcolumn:name="Language",type=string,JSONPath=`.status.remoteJob.language`,description="The language that is transcribed: the one identified if the job's is auto."
 // +kubebuilder:printcolumn:name="Audio",type=string,JSONPath=`.status.remoteJob.audioDuration`,description="The length of the media."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Remote-ID",type=string,priority=1,JSONPath=`.status.remoteJob.id`,description="The job's ID at Speechmatics."
@@ -61,10 +61,23 @@ type TranscriptionJobList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.accountRef) == has(oldSelf.accountRef) && (!has(self.accountRef) || self.accountRef == oldSelf.accountRef)",fieldPath=".accountRef",message="accountRef is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="self.media == oldSelf.media",fieldPath=".media",message="media is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="self.transcription == oldSelf.transcription",fieldPath=".transcription",message="transcription is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.translation) == has(oldSelf.translation) && (!has(self.translation) || self.translation == oldSelf.translation)",fieldPath=".translation",message="translation is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.languageIdentification) == has(oldSelf.languageIdentification) && (!has(self.languageIdentification) || self.languageIdentification == oldSelf.languageIdentification)",fieldPath=".languageIdentification",message="languageIdentification is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.summarization) == has(oldSelf.summarization) && (!has(self.summarization) || self.summarization == oldSelf.summarization)",fieldPath=".summarization",message="summarization is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.sentimentAnalysis) == has(oldSelf.sentimentAnalysis) && (!has(self.sentimentAnalysis) || self.sentimentAnalysis == oldSelf.sentimentAnalysis)",fieldPath=".sentimentAnalysis",message="sentimentAnalysis is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.topicDetection) == has(oldSelf.topicDetection) && (!has(self.topicDetection) || self.topicDetection == oldSelf.topicDetection)",fieldPath=".topicDetection",message="topicDetection is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.autoChapters) == has(oldSelf.autoChapters) && (!has(self.autoChapters) || self.autoChapters == oldSelf.autoChapters)",fieldPath=".autoChapters",message="autoChapters is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.audioEvents) == has(oldSelf.audioEvents) && (!has(self.audioEvents) || self.audioEvents == oldSelf.audioEvents)",fieldPath=".audioEvents",message="audioEvents is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.output) == has(oldSelf.output) && (!has(self.output) || self.output == oldSelf.output)",fieldPath=".output",message="output is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.notifications) == has(oldSelf.notifications) && (!has(self.notifications) || self.notifications == oldSelf.notifications)",fieldPath=".notifications",message="notifications is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.processing) == has(oldSelf.processing) && (!has(self.processing) || self.processing == oldSelf.processing)",fieldPath=".processing",message="processing is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="has(self.providerConfig) == has(oldSelf.providerConfig) && (!has(self.providerConfig) || self.providerConfig == oldSelf.providerConfig)",fieldPath=".providerConfig",message="providerConfig is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="has(self.tracking) == has(oldSelf.tracking) && (!has(self.tracking) || self.tracking == oldSelf.tracking)",fieldPath=".tracking",message="tracking is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="has(self.transcripts) == has(oldSelf.transcripts) && (!has(self.transcripts) || self.transcripts == oldSelf.transcripts)",fieldPath=".transcripts",message="transcripts is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="has(self.backoffLimit) == has(oldSelf.backoffLimit) && (!has(self.backoffLimit) || self.backoffLimit == oldSelf.backoffLimit)",fieldPath=".backoffLimit",message="backoffLimit is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="has(self.ambiguousSubmissionPolicy) == has(oldSelf.ambiguousSubmissionPolicy) && (!has(self.ambiguousSubmissionPolicy) || self.ambiguousSubmissionPolicy == oldSelf.ambiguousSubmissionPolicy)",fieldPath=".ambiguousSubmissionPolicy",message="ambiguousSubmissionPolicy is immutable; create a new TranscriptionJob instead"
+// +kubebuilder:validation:XValidation:rule="!(has(self.summarization) || has(self.sentimentAnalysis) || has(self.topicDetection) || has(self.autoChapters) || has(self.audioEvents) || (has(self.transcription.enableEntities) && self.transcription.enableEntities)) || (has(self.transcripts.formats) && 'json-v2' in self.transcripts.formats) || (has(self.notifications) && self.notifications.size() > 0)",fieldPath=".transcripts.formats",message="summarization, sentimentAnalysis, topicDetection, autoChapters, audioEvents and transcription.enableEntities are in the json-v2 transcript only: add json-v2 to transcripts.formats, or have it sent to an address of your own with notifications"
+// +kubebuilder:validation:XValidation:rule="!((has(self.transcription.model) && self.transcription.model == 'melia-1') || (has(self.transcription.operatingPoint) && self.transcription.operatingPoint == 'melia-1')) || !(has(self.translation) || has(self.summarization) || has(self.sentimentAnalysis) || has(self.topicDetection) || has(self.autoChapters))",fieldPath=".transcription.model",message="model melia-1 has no translation, summarization, sentimentAnalysis, topicDetection and autoChapters; leave them out or choose another model"
 // +kubebuilder:validation:XValidation:rule="!has(self.ttlSecondsAfterFinished) || has(self.transcripts.persistentVolumeClaim) || (has(self.transcripts.configMap) && has(self.transcripts.configMap.retentionPolicy))",fieldPath=".ttlSecondsAfterFinished",message="ttlSecondsAfterFinished deletes the job, so transcripts.configMap.retentionPolicy must say what becomes of its transcripts: Delete or Retain"
 type TranscriptionJobSpec struct {
 	// accountRef names the account that pays for the job and whose key is used. Unset means the SpeechmaticsAccount
@@ -81,9 +94,70 @@ type TranscriptionJobSpec struct {
 	// +required
 	Transcription TranscriptionConfig `json:"transcription,omitzero"`
 
+	// translation asks for translations of the transcript. Each of the formats txt, srt and vtt that transcripts asks for
+	// is then stored for each language too; json-v2 holds all of them in one document. Immutable.
+	// +optional
+	Translation *TranslationConfig `json:"translation,omitempty"`
+
+	// languageIdentification tunes how the language is identified. It takes effect with transcription.language auto.
+	// Immutable.
+	// +optional
+	LanguageIdentification *LanguageIdentificationConfig `json:"languageIdentification,omitempty"`
+
+	// summarization asks for a summary, which is in the json-v2 transcript. An empty object ({}) asks for the provider's
+	// defaults. Immutable.
+	// +optional
+	Summarization *SummarizationConfig `json:"summarization,omitempty"`
+
+	// sentimentAnalysis asks for the sentiment of what is said (English only), which is in the json-v2 transcript. It is
+	// asked for with an empty object ({}). Immutable.
+	// +optional
+	SentimentAnalysis *SentimentAnalysisConfig `json:"sentimentAnalysis,omitempty"`
+
+	// topicDetection asks for the topics of what is said (English only), which are in the json-v2 transcript. An empty
+	// object ({}) asks for the provider's own topics. Immutable.
+	// +optional
+	TopicDetection *TopicDetectionConfig `json:"topicDetection,omitempty"`
+
+	// autoChapters asks for chapters with titles and summaries, which are in the json-v2 transcript. They are asked for
+	// with an empty object ({}). The media should be ten minutes long at least. Immutable.
+	// +optional
+	AutoChapters *AutoChaptersConfig `json:"autoChapters,omitempty"`
+
+	// audioEvents asks for applause, laughter and music, which are in the json-v2 transcript. An empty object ({}) asks
+	// for all kinds. Immutable.
+	// +optional
+	AudioEvents *AudioEventsConfig `json:"audioEvents,omitempty"`
+
+	// output tunes how transcripts are written. Immutable.
+	// +optional
+	Output *OutputConfig `json:"output,omitempty"`
+
 	// tracking is passed to Speechmatics, which returns it with the job and in the transcript. Immutable.
 	// +optional
 	Tracking *Tracking `json:"tracking,omitempty"`
+
+	// notifications are up to two addresses of your own that Speechmatics notifies when the job has ended, besides the
+	// operator's. What becomes of these calls is not the operator's concern: it neither waits for them nor reports them.
+	// Immutable.
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=atomic
+	// +optional
+	Notifications []NotificationSpec `json:"notifications,omitempty"`
+
+	// processing tells an installation on premises how to process the job. Speechmatics' own service has no such options:
+	// with an account of the backend saas the job fails before it is submitted. Immutable.
+	// +optional
+	Processing *ProcessingSpec `json:"processing,omitempty"`
+
+	// providerConfig carries options that are newer than this API: an object in the provider's own names (snake_case), merged last
+	// into the job's configuration by the rules of RFC 7386, so that null removes a member. What the operator owns cannot
+	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference. At most 64 KiB. Immutable.
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +mapType=atomic
+	// +optional
+	ProviderConfig *apiextensionsv1.JSON `json:"providerConfig,omitempty"`
 
 	// transcripts says which formats are wanted and where they are kept. Immutable. The default is plain text in a
 	// ConfigMap that is deleted with the job.
@@ -226,163 +300,6 @@ type ObjectKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// TranscriptionConfig configures the recognition, in the provider's words. An unset field is not sent at all, and an
-// empty or zero one is sent as it is: to the provider these are different things.
-//
-// +kubebuilder:validation:XValidation:rule="!(has(self.model) && has(self.operatingPoint))",message="set model or operatingPoint, not both: operatingPoint is the older name of model"
-// +kubebuilder:validation:XValidation:rule="!(self.language == 'auto' && has(self.outputLocale))",message="outputLocale cannot be combined with language auto"
-// +kubebuilder:validation:XValidation:rule="!(has(self.model) && self.model == 'melia-1') || self.language == 'multi'",message="model melia-1 needs language multi"
-// +kubebuilder:validation:XValidation:rule="!(has(self.domain) && self.domain == 'medical') || (has(self.model) && self.model == 'enhanced') || (has(self.operatingPoint) && self.operatingPoint == 'enhanced')",message="domain medical needs model enhanced"
-// +kubebuilder:validation:XValidation:rule="!has(self.channelDiarizationLabels) || (has(self.diarization) && self.diarization == 'channel')",message="channelDiarizationLabels needs diarization channel"
-// +kubebuilder:validation:XValidation:rule="!has(self.speakerDiarization) || (has(self.diarization) && self.diarization == 'speaker')",message="speakerDiarization needs diarization speaker"
-type TranscriptionConfig struct {
-	// language is the code of the language spoken, as the provider writes it: "en", "de", "cmn", "ar_en"; "auto" has it
-	// identified, "multi" goes with model melia-1. Which ones there are depends on the contract.
-	// +kubebuilder:validation:MinLength=2
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^[A-Za-z]+([_-][A-Za-z0-9]+)*$`
-	// +required
-	Language string `json:"language,omitempty"`
-
-	// model is the recognition model. Unset means the provider's default, standard.
-	// +optional
-	Model *Model `json:"model,omitempty"`
-
-	// operatingPoint is the older name of model, which older installations on premises know only.
-	// +optional
-	OperatingPoint *Model `json:"operatingPoint,omitempty"`
-
-	// domain selects a specialised language pack, for example "medical" (with model enhanced) or "bilingual-en" (with
-	// language es).
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	// +optional
-	Domain *string `json:"domain,omitempty"`
-
-	// outputLocale selects the spelling: "en-GB", "en-US", "en-AU"; "cmn-Hans", "cmn-Hant".
-	// +kubebuilder:validation:MinLength=2
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^[A-Za-z]+([_-][A-Za-z0-9]+)*$`
-	// +optional
-	OutputLocale *string `json:"outputLocale,omitempty"`
-
-	// diarization says whether and how speakers are told apart. Unset means the provider's default, none.
-	// +optional
-	Diarization *Diarization `json:"diarization,omitempty"`
-
-	// channelDiarizationLabels names the channels, in their order. Needs diarization channel.
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9._]+$`
-	// +listType=atomic
-	// +optional
-	ChannelDiarizationLabels []string `json:"channelDiarizationLabels,omitzero"`
-
-	// speakerDiarization tunes how speakers are told apart. Needs diarization speaker.
-	// +optional
-	SpeakerDiarization *SpeakerDiarizationConfig `json:"speakerDiarization,omitempty"`
-
-	// additionalVocab lists words that the recognition might not know: names, products, terms of a trade. At most 1000.
-	// +kubebuilder:validation:MaxItems=1000
-	// +listType=atomic
-	// +optional
-	AdditionalVocab []AdditionalVocab `json:"additionalVocab,omitzero"`
-
-	// punctuationOverrides tunes the punctuation.
-	// +optional
-	PunctuationOverrides *PunctuationOverrides `json:"punctuationOverrides,omitempty"`
-
-	// enableEntities adds dates, amounts, addresses and the like as entities to the json-v2 transcript.
-	// +optional
-	EnableEntities *bool `json:"enableEntities,omitempty"`
-}
-
-// Model is a recognition model.
-//
-// +kubebuilder:validation:Enum=standard;enhanced;melia-1
-type Model string
-
-const (
-	// ModelStandard is the provider's default.
-	ModelStandard Model = "standard"
-	// ModelEnhanced is more accurate and costs more.
-	ModelEnhanced Model = "enhanced"
-	// ModelMelia1 is the multilingual model; it needs language multi and knows fewer options.
-	ModelMelia1 Model = "melia-1"
-)
-
-// Diarization is a way to tell speakers apart.
-//
-// +kubebuilder:validation:Enum=none;speaker;channel
-type Diarization string
-
-const (
-	// DiarizationNone does not tell speakers apart.
-	DiarizationNone Diarization = "none"
-	// DiarizationSpeaker tells speakers apart by their voices.
-	DiarizationSpeaker Diarization = "speaker"
-	// DiarizationChannel transcribes each channel of the media by itself.
-	DiarizationChannel Diarization = "channel"
-)
-
-// SpeakerDiarizationConfig tunes how speakers are told apart.
-type SpeakerDiarizationConfig struct {
-	// speakerSensitivity is between "0" and "1", as a decimal number in quotes: the higher, the more speakers are likely
-	// to be found. Unset means the provider's default, 0.5.
-	// +optional
-	SpeakerSensitivity *Fraction `json:"speakerSensitivity,omitempty"`
-
-	// preferCurrentSpeaker makes a change of speaker less likely between similar voices.
-	// +optional
-	PreferCurrentSpeaker *bool `json:"preferCurrentSpeaker,omitempty"`
-
-	// getSpeakers adds identifiers of the speakers to the json-v2 transcript, by which they can be recognised again.
-	// +optional
-	GetSpeakers *bool `json:"getSpeakers,omitempty"`
-}
-
-// Fraction is a decimal number between 0 and 1, written as a string: the API conventions advise against floating-point
-// numbers, which do not survive a round trip through every client.
-//
-// +kubebuilder:validation:MaxLength=16
-// +kubebuilder:validation:Pattern=`^(0(\.[0-9]+)?|1(\.0+)?)$`
-type Fraction string
-
-// AdditionalVocab is a word or a short phrase that the recognition is to know.
-type AdditionalVocab struct {
-	// content is the word or phrase as it is to be written: at most six words; the provider silently drops longer ones.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	// +required
-	Content string `json:"content,omitempty"`
-
-	// soundsLike lists how it is pronounced, as words spelled the way they sound.
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=512
-	// +listType=atomic
-	// +optional
-	SoundsLike []string `json:"soundsLike,omitzero"`
-}
-
-// PunctuationOverrides tunes the punctuation.
-type PunctuationOverrides struct {
-	// sensitivity is between "0" and "1", as a decimal number in quotes: the higher, the more marks are set. Unset means
-	// the provider's default, 0.5.
-	// +optional
-	Sensitivity *Fraction `json:"sensitivity,omitempty"`
-
-	// permittedMarks lists the marks that may be set. Unset or ["all"] permits all of them; an empty list permits none.
-	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=3
-	// +kubebuilder:validation:items:Pattern=`^(.|all)$`
-	// +listType=atomic
-	// +optional
-	PermittedMarks []string `json:"permittedMarks,omitzero"`
-}
-
 // Tracking is passed through to the provider. The provider's field "reference" is not here: the operator uses it to find
 // a job again.
 type Tracking struct {
@@ -411,11 +328,12 @@ type Tracking struct {
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.configMap) && has(self.persistentVolumeClaim))",message="set configMap or persistentVolumeClaim, not both"
 type TranscriptsSpec struct {
-	// formats lists the formats to store. The default is plain text alone, because etcd is small: an hour of speech is
-	// some 55 kB as txt, 120 kB as srt and 2 MB as json-v2.
+	// formats lists the formats to store: "json-v2", the provider's full document, "txt", plain text, "srt" and "vtt",
+	// subtitles. The default is plain text alone, because etcd is small: an hour of speech is some 55 kB as txt, 120 kB as
+	// srt or vtt and 2 MB as json-v2.
 	// +kubebuilder:default={txt}
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:MaxItems=4
 	// +listType=set
 	// +optional
 	Formats []TranscriptFormat `json:"formats,omitempty"`
@@ -431,7 +349,7 @@ type TranscriptsSpec struct {
 
 // TranscriptFormat is a format of a transcript.
 //
-// +kubebuilder:validation:Enum=json-v2;txt;srt
+// +kubebuilder:validation:Enum=json-v2;txt;srt;vtt
 type TranscriptFormat string
 
 const (
@@ -441,6 +359,9 @@ const (
 	FormatText TranscriptFormat = "txt"
 	// FormatSRT is subtitles in the SubRip format.
 	FormatSRT TranscriptFormat = "srt"
+	// FormatVTT is subtitles in the WebVTT format with the speakers' voices marked. The provider does not know it: it is
+	// written here from the json-v2 document.
+	FormatVTT TranscriptFormat = "vtt"
 )
 
 // RetentionPolicy says what becomes of the transcripts when the job is deleted.
@@ -524,9 +445,10 @@ type TranscriptionJobStatus struct {
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, Suspended that it is held back,
-	// Ready what it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always
-	// present once the job has been taken up.
+	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, FeaturesFailed that
+	// something that was asked for beside the plain transcript is missing, Suspended that the job is held back, Ready what
+	// it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always present once
+	// the job has been taken up.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
@@ -558,6 +480,10 @@ type TranscriptionJobStatus struct {
 	// notification is the latest notification that counted. The webhook receiver writes it.
 	// +optional
 	Notification *Notification `json:"notification,omitempty"`
+
+	// document is what the json-v2 transcript tells about the job. The webhook receiver writes it.
+	// +optional
+	Document *DocumentFacts `json:"document,omitempty"`
 
 	// transcripts are the transcripts that are stored durably. The webhook receiver writes them.
 	// +listType=map
@@ -651,7 +577,8 @@ type RemoteJob struct {
 	// +optional
 	AudioDuration *metav1.Duration `json:"audioDuration,omitempty"`
 
-	// language is the language that was transcribed.
+	// language is the language that is transcribed: the one that was identified if the job's is auto, which is not known
+	// before the end.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Language *string `json:"language,omitempty"`

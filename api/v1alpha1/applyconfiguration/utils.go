@@ -27,26 +27,46 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AdditionalVocabApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("APIKeySecretReference"):
 		return &apiv1alpha1.APIKeySecretReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AudioEventsConfig"):
+		return &apiv1alpha1.AudioEventsConfigApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AudioFilteringConfig"):
+		return &apiv1alpha1.AudioFilteringConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClusterSpeechmaticsAccount"):
 		return &apiv1alpha1.ClusterSpeechmaticsAccountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClusterSpeechmaticsAccountSpec"):
 		return &apiv1alpha1.ClusterSpeechmaticsAccountSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapStore"):
 		return &apiv1alpha1.ConfigMapStoreApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DocumentFacts"):
+		return &apiv1alpha1.DocumentFactsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FeatureError"):
+		return &apiv1alpha1.FeatureErrorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KnownSpeaker"):
+		return &apiv1alpha1.KnownSpeakerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LanguageIdentificationConfig"):
+		return &apiv1alpha1.LanguageIdentificationConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MediaSource"):
 		return &apiv1alpha1.MediaSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Notification"):
 		return &apiv1alpha1.NotificationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NotificationSpec"):
+		return &apiv1alpha1.NotificationSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectKeyReference"):
 		return &apiv1alpha1.ObjectKeyReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OutputConfig"):
+		return &apiv1alpha1.OutputConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PersistentVolumeClaimStore"):
 		return &apiv1alpha1.PersistentVolumeClaimStoreApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProcessingSpec"):
+		return &apiv1alpha1.ProcessingSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PunctuationOverrides"):
 		return &apiv1alpha1.PunctuationOverridesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RemoteError"):
 		return &apiv1alpha1.RemoteErrorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RemoteJob"):
 		return &apiv1alpha1.RemoteJobApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Replacement"):
+		return &apiv1alpha1.ReplacementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResolvedAccountReference"):
 		return &apiv1alpha1.ResolvedAccountReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretSource"):
@@ -59,14 +79,22 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SpeechmaticsAccountSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SpeechmaticsAccountStatus"):
 		return &apiv1alpha1.SpeechmaticsAccountStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SRTOverrides"):
+		return &apiv1alpha1.SRTOverridesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StoredTranscript"):
 		return &apiv1alpha1.StoredTranscriptApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SummarizationConfig"):
+		return &apiv1alpha1.SummarizationConfigApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TopicDetectionConfig"):
+		return &apiv1alpha1.TopicDetectionConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tracking"):
 		return &apiv1alpha1.TrackingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TranscriptConfigMapReference"):
 		return &apiv1alpha1.TranscriptConfigMapReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TranscriptFileReference"):
 		return &apiv1alpha1.TranscriptFileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TranscriptFilteringConfig"):
+		return &apiv1alpha1.TranscriptFilteringConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TranscriptionConfig"):
 		return &apiv1alpha1.TranscriptionConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TranscriptionJob"):
@@ -77,6 +105,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TranscriptionJobStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TranscriptsSpec"):
 		return &apiv1alpha1.TranscriptsSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TranslationConfig"):
+		return &apiv1alpha1.TranslationConfigApplyConfiguration{}
 
 	}
 	return nil

@@ -77,6 +77,33 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: atomic
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.AmbiguousSubmissionPolicy
   scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.AudioEventsConfig
+  map:
+    fields:
+    - name: types
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.AudioFilteringConfig
+  map:
+    fields:
+    - name: volumeThreshold
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Volume
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.AutoChaptersConfig
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Backend
   scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.ClusterSpeechmaticsAccount
@@ -118,6 +145,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: callbackURL
       type:
         scalar: string
+    - name: insecureSkipTLSVerify
+      type:
+        scalar: boolean
     - name: limits
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AccountLimits
@@ -144,9 +174,90 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.RetentionPolicy
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Diarization
   scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.DocumentFacts
+  map:
+    fields:
+    - name: attempt
+      type:
+        scalar: numeric
+    - name: audioDuration
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: featureErrors
+      type:
+        list:
+          elementType:
+            namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.FeatureError
+          elementRelationship: atomic
+    - name: jobID
+      type:
+        scalar: string
+    - name: language
+      type:
+        scalar: string
+    - name: problem
+      type:
+        scalar: string
+    - name: speakers
+      type:
+        scalar: numeric
+    - name: translations
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Encoding
   scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Feature
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.FeatureError
+  map:
+    fields:
+    - name: feature
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Feature
+    - name: language
+      type:
+        scalar: string
+    - name: message
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Fraction
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.KnownSpeaker
+  map:
+    fields:
+    - name: label
+      type:
+        scalar: string
+    - name: speakerIdentifiers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.LanguageIdentificationConfig
+  map:
+    fields:
+    - name: defaultLanguage
+      type:
+        scalar: string
+    - name: expectedLanguages
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: lowConfidenceAction
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.LowConfidenceAction
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.LowConfidenceAction
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.MaxDelayMode
   scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.MediaSource
   map:
@@ -189,10 +300,35 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: source
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationSource
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationContent
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationMethod
+  scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationOutcome
   scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationSource
   scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationSpec
+  map:
+    fields:
+    - name: authHeadersFrom
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SecretSource
+    - name: contents
+      type:
+        list:
+          elementType:
+            namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationContent
+          elementRelationship: atomic
+    - name: method
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationMethod
+    - name: url
+      type:
+        scalar: string
+    - name: urlFrom
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SecretSource
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.ObjectKeyReference
   map:
     fields:
@@ -202,6 +338,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.OutputConfig
+  map:
+    fields:
+    - name: srtOverrides
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SRTOverrides
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.PersistentVolumeClaimStore
   map:
     fields:
@@ -209,6 +351,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: directory
+      type:
+        scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.ProcessingSpec
+  map:
+    fields:
+    - name: parallelEngines
+      type:
+        scalar: numeric
+    - name: userID
       type:
         scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.PunctuationOverrides
@@ -265,6 +416,15 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.RemoteState
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.RemoteState
   scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Replacement
+  map:
+    fields:
+    - name: from
+      type:
+        scalar: string
+    - name: to
+      type:
+        scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.ResolvedAccountReference
   map:
     fields:
@@ -285,12 +445,33 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.types.UID
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.RetentionPolicy
   scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SRTOverrides
+  map:
+    fields:
+    - name: maxLineLength
+      type:
+        scalar: numeric
+    - name: maxLines
+      type:
+        scalar: numeric
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SecretSource
   map:
     fields:
     - name: secretKeyRef
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.ObjectKeyReference
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SentimentAnalysisConfig
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SpeakerDiarizationConfig
   map:
     fields:
@@ -303,6 +484,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: speakerSensitivity
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Fraction
+    - name: speakers
+      type:
+        list:
+          elementType:
+            namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.KnownSpeaker
+          elementRelationship: atomic
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SpeechmaticsAccount
   map:
     fields:
@@ -342,6 +529,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: callbackURL
       type:
         scalar: string
+    - name: insecureSkipTLSVerify
+      type:
+        scalar: boolean
     - name: limits
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AccountLimits
@@ -414,6 +604,33 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sha256
       type:
         scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummarizationConfig
+  map:
+    fields:
+    - name: contentType
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummaryContentType
+    - name: summaryLength
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummaryLength
+    - name: summaryType
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummaryType
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummaryContentType
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummaryLength
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummaryType
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.TopicDetectionConfig
+  map:
+    fields:
+    - name: topics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Tracking
   map:
     fields:
@@ -447,6 +664,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranscriptFilteringConfig
+  map:
+    fields:
+    - name: removeDisfluencies
+      type:
+        scalar: boolean
+    - name: replacements
+      type:
+        list:
+          elementType:
+            namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Replacement
+          elementRelationship: atomic
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranscriptFormat
   scalar: string
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranscriptionConfig
@@ -458,6 +687,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AdditionalVocab
           elementRelationship: atomic
+    - name: audioFiltering
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AudioFilteringConfig
     - name: channelDiarizationLabels
       type:
         list:
@@ -476,6 +708,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: language
       type:
         scalar: string
+    - name: languageHints
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: languageHintsStrict
+      type:
+        scalar: boolean
+    - name: maxDelayMode
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.MaxDelayMode
     - name: model
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Model
@@ -491,6 +735,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: speakerDiarization
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SpeakerDiarizationConfig
+    - name: transcriptFiltering
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranscriptFilteringConfig
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranscriptionJob
   map:
     fields:
@@ -524,23 +771,57 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AmbiguousSubmissionPolicy
       default: Fail
+    - name: audioEvents
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AudioEventsConfig
+    - name: autoChapters
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AutoChaptersConfig
     - name: backoffLimit
       type:
         scalar: numeric
       default: 1
+    - name: languageIdentification
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.LanguageIdentificationConfig
     - name: media
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.MediaSource
+    - name: notifications
+      type:
+        list:
+          elementType:
+            namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.NotificationSpec
+          elementRelationship: atomic
+    - name: output
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.OutputConfig
     - name: priority
       type:
         scalar: numeric
+    - name: processing
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.ProcessingSpec
+    - name: providerConfig
+      type:
+        namedType: io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON
+        elementRelationship: atomic
     - name: remoteDeletionPolicy
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.RemoteDeletionPolicy
       default: OnDeletion
+    - name: sentimentAnalysis
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SentimentAnalysisConfig
+    - name: summarization
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummarizationConfig
     - name: suspend
       type:
         scalar: boolean
+    - name: topicDetection
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.TopicDetectionConfig
     - name: tracking
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Tracking
@@ -551,6 +832,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranscriptsSpec
       default: {}
+    - name: translation
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranslationConfig
     - name: ttlSecondsAfterFinished
       type:
         scalar: numeric
@@ -574,6 +858,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: document
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.DocumentFacts
     - name: failedAttempts
       type:
         scalar: numeric
@@ -618,6 +905,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: persistentVolumeClaim
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.PersistentVolumeClaimStore
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.TranslationConfig
+  map:
+    fields:
+    - name: targetLanguages
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Volume
+  scalar: string
 - name: io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON
   scalar: untyped
   list:

@@ -71,6 +71,14 @@ func (b *ClusterSpeechmaticsAccountSpecApplyConfiguration) WithCABundle(values .
 	return b
 }
 
+// WithInsecureSkipTLSVerify sets the InsecureSkipTLSVerify field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the InsecureSkipTLSVerify field is set to the value of the last call.
+func (b *ClusterSpeechmaticsAccountSpecApplyConfiguration) WithInsecureSkipTLSVerify(value bool) *ClusterSpeechmaticsAccountSpecApplyConfiguration {
+	b.SpeechmaticsAccountSpecApplyConfiguration.InsecureSkipTLSVerify = &value
+	return b
+}
+
 // WithLimits sets the Limits field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Limits field is set to the value of the last call.

@@ -25,7 +25,8 @@ type RemoteJobApplyConfiguration struct {
 	CreatedAt *v1.Time `json:"createdAt,omitempty"`
 	// audioDuration is the length of the media as the provider measured it, in whole seconds ("15s").
 	AudioDuration *v1.Duration `json:"audioDuration,omitempty"`
-	// language is the language that was transcribed.
+	// language is the language that is transcribed: the one that was identified if the job's is auto, which is not known
+	// before the end.
 	Language *string `json:"language,omitempty"`
 	// errors are the latest messages that the provider attached to the job, shortened, with the queries of URLs removed.
 	// A job may be done in spite of them: a notification that could not be delivered is listed here too.

@@ -21,6 +21,9 @@ type SpeakerDiarizationConfigApplyConfiguration struct {
 	PreferCurrentSpeaker *bool `json:"preferCurrentSpeaker,omitempty"`
 	// getSpeakers adds identifiers of the speakers to the json-v2 transcript, by which they can be recognised again.
 	GetSpeakers *bool `json:"getSpeakers,omitempty"`
+	// speakers are speakers known from earlier transcripts, to be recognised again and named by their labels. At most 50
+	// identifiers in all.
+	Speakers []KnownSpeakerApplyConfiguration `json:"speakers,omitempty"`
 }
 
 // SpeakerDiarizationConfigApplyConfiguration constructs a declarative configuration of the SpeakerDiarizationConfig type for use with
@@ -50,5 +53,18 @@ func (b *SpeakerDiarizationConfigApplyConfiguration) WithPreferCurrentSpeaker(va
 // If called multiple times, the GetSpeakers field is set to the value of the last call.
 func (b *SpeakerDiarizationConfigApplyConfiguration) WithGetSpeakers(value bool) *SpeakerDiarizationConfigApplyConfiguration {
 	b.GetSpeakers = &value
+	return b
+}
+
+// WithSpeakers adds the given value to the Speakers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Speakers field.
+func (b *SpeakerDiarizationConfigApplyConfiguration) WithSpeakers(values ...*KnownSpeakerApplyConfiguration) *SpeakerDiarizationConfigApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSpeakers")
+		}
+		b.Speakers = append(b.Speakers, *values[i])
+	}
 	return b
 }

@@ -21,15 +21,19 @@ type SpeechmaticsAccountSpecApplyConfiguration struct {
 	// region: a gateway, or an installation on premises. A SpeechmaticsAccount may only use addresses that the manager's
 	// flag --allowed-base-urls lists; a ClusterSpeechmaticsAccount may use any.
 	BaseURL *string `json:"baseURL,omitempty"`
-	// backend says which of the provider's products answers: it decides what can be asked of it.
+	// backend says which of the provider's products answers, which decides what can be asked of it: "saas" is
+	// Speechmatics' own service, "appliance" the virtual appliance, "worker" the batch container's HTTP mode.
 	Backend *apiv1alpha1.Backend `json:"backend,omitempty"`
 	// apiKeySecretRef names the Secret and key that hold the API key: for a SpeechmaticsAccount in its own namespace, for
 	// a ClusterSpeechmaticsAccount in the manager's. A new key is picked up within five minutes, or at once when the old
-	// one is refused.
+	// one is refused. Required for the backend saas; an installation on premises may do without a key.
 	APIKeySecretRef *APIKeySecretReferenceApplyConfiguration `json:"apiKeySecretRef,omitempty"`
 	// caBundle holds PEM certificates that the server's certificate is checked against, instead of the system's: for
 	// installations with a certificate of their own. At most 128 KiB.
 	CABundle []byte `json:"caBundle,omitempty"`
+	// insecureSkipTLSVerify accepts any certificate of an installation on premises: whoever sits on the way can
+	// read the key and the media. Prefer caBundle.
+	InsecureSkipTLSVerify *bool `json:"insecureSkipTLSVerify,omitempty"`
 	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins.
 	Limits *AccountLimitsApplyConfiguration `json:"limits,omitempty"`
 	// pollInterval is how often a running job is looked at where no notification is expected, for example "30s"; where
@@ -88,6 +92,14 @@ func (b *SpeechmaticsAccountSpecApplyConfiguration) WithCABundle(values ...byte)
 	for i := range values {
 		b.CABundle = append(b.CABundle, values[i])
 	}
+	return b
+}
+
+// WithInsecureSkipTLSVerify sets the InsecureSkipTLSVerify field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the InsecureSkipTLSVerify field is set to the value of the last call.
+func (b *SpeechmaticsAccountSpecApplyConfiguration) WithInsecureSkipTLSVerify(value bool) *SpeechmaticsAccountSpecApplyConfiguration {
+	b.InsecureSkipTLSVerify = &value
 	return b
 }
 

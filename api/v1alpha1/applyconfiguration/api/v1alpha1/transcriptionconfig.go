@@ -39,6 +39,20 @@ type TranscriptionConfigApplyConfiguration struct {
 	PunctuationOverrides *PunctuationOverridesApplyConfiguration `json:"punctuationOverrides,omitempty"`
 	// enableEntities adds dates, amounts, addresses and the like as entities to the json-v2 transcript.
 	EnableEntities *bool `json:"enableEntities,omitempty"`
+	// audioFiltering leaves out quiet speech, or has the volume of each word told in the json-v2 transcript. (The
+	// provider's audio_filtering_config.)
+	AudioFiltering *AudioFilteringConfigApplyConfiguration `json:"audioFiltering,omitempty"`
+	// transcriptFiltering leaves out or replaces words. (The provider's transcript_filtering_config.)
+	TranscriptFiltering *TranscriptFilteringConfigApplyConfiguration `json:"transcriptFiltering,omitempty"`
+	// maxDelayMode is "fixed" or "flexible". It has a meaning for live transcription only; the provider accepts it for
+	// files too. (The provider's max_delay_mode.)
+	MaxDelayMode *apiv1alpha1.MaxDelayMode `json:"maxDelayMode,omitempty"`
+	// languageHints are the languages that are likely to be spoken: "en", "de". Needs model melia-1. (The provider's
+	// language_hints.)
+	LanguageHints []string `json:"languageHints,omitempty"`
+	// languageHintsStrict restricts the recognition to languageHints. Needs model melia-1. (The provider's
+	// language_hints_strict.)
+	LanguageHintsStrict *bool `json:"languageHintsStrict,omitempty"`
 }
 
 // TranscriptionConfigApplyConfiguration constructs a declarative configuration of the TranscriptionConfig type for use with
@@ -139,5 +153,47 @@ func (b *TranscriptionConfigApplyConfiguration) WithPunctuationOverrides(value *
 // If called multiple times, the EnableEntities field is set to the value of the last call.
 func (b *TranscriptionConfigApplyConfiguration) WithEnableEntities(value bool) *TranscriptionConfigApplyConfiguration {
 	b.EnableEntities = &value
+	return b
+}
+
+// WithAudioFiltering sets the AudioFiltering field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AudioFiltering field is set to the value of the last call.
+func (b *TranscriptionConfigApplyConfiguration) WithAudioFiltering(value *AudioFilteringConfigApplyConfiguration) *TranscriptionConfigApplyConfiguration {
+	b.AudioFiltering = value
+	return b
+}
+
+// WithTranscriptFiltering sets the TranscriptFiltering field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TranscriptFiltering field is set to the value of the last call.
+func (b *TranscriptionConfigApplyConfiguration) WithTranscriptFiltering(value *TranscriptFilteringConfigApplyConfiguration) *TranscriptionConfigApplyConfiguration {
+	b.TranscriptFiltering = value
+	return b
+}
+
+// WithMaxDelayMode sets the MaxDelayMode field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxDelayMode field is set to the value of the last call.
+func (b *TranscriptionConfigApplyConfiguration) WithMaxDelayMode(value apiv1alpha1.MaxDelayMode) *TranscriptionConfigApplyConfiguration {
+	b.MaxDelayMode = &value
+	return b
+}
+
+// WithLanguageHints adds the given value to the LanguageHints field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the LanguageHints field.
+func (b *TranscriptionConfigApplyConfiguration) WithLanguageHints(values ...string) *TranscriptionConfigApplyConfiguration {
+	for i := range values {
+		b.LanguageHints = append(b.LanguageHints, values[i])
+	}
+	return b
+}
+
+// WithLanguageHintsStrict sets the LanguageHintsStrict field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LanguageHintsStrict field is set to the value of the last call.
+func (b *TranscriptionConfigApplyConfiguration) WithLanguageHintsStrict(value bool) *TranscriptionConfigApplyConfiguration {
+	b.LanguageHintsStrict = &value
 	return b
 }

@@ -7,6 +7,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	v1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
 // TranscriptionJobSpecApplyConfiguration represents a declarative configuration of the TranscriptionJobSpec type for use
@@ -24,8 +25,42 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	Media *MediaSourceApplyConfiguration `json:"media,omitempty"`
 	// transcription configures the recognition. Immutable.
 	Transcription *TranscriptionConfigApplyConfiguration `json:"transcription,omitempty"`
+	// translation asks for translations of the transcript. Each of the formats txt, srt and vtt that transcripts asks for
+	// is then stored for each language too; json-v2 holds all of them in one document. Immutable.
+	Translation *TranslationConfigApplyConfiguration `json:"translation,omitempty"`
+	// languageIdentification tunes how the language is identified. It takes effect with transcription.language auto.
+	// Immutable.
+	LanguageIdentification *LanguageIdentificationConfigApplyConfiguration `json:"languageIdentification,omitempty"`
+	// summarization asks for a summary, which is in the json-v2 transcript. An empty object ({}) asks for the provider's
+	// defaults. Immutable.
+	Summarization *SummarizationConfigApplyConfiguration `json:"summarization,omitempty"`
+	// sentimentAnalysis asks for the sentiment of what is said (English only), which is in the json-v2 transcript. It is
+	// asked for with an empty object ({}). Immutable.
+	SentimentAnalysis *apiv1alpha1.SentimentAnalysisConfig `json:"sentimentAnalysis,omitempty"`
+	// topicDetection asks for the topics of what is said (English only), which are in the json-v2 transcript. An empty
+	// object ({}) asks for the provider's own topics. Immutable.
+	TopicDetection *TopicDetectionConfigApplyConfiguration `json:"topicDetection,omitempty"`
+	// autoChapters asks for chapters with titles and summaries, which are in the json-v2 transcript. They are asked for
+	// with an empty object ({}). The media should be ten minutes long at least. Immutable.
+	AutoChapters *apiv1alpha1.AutoChaptersConfig `json:"autoChapters,omitempty"`
+	// audioEvents asks for applause, laughter and music, which are in the json-v2 transcript. An empty object ({}) asks
+	// for all kinds. Immutable.
+	AudioEvents *AudioEventsConfigApplyConfiguration `json:"audioEvents,omitempty"`
+	// output tunes how transcripts are written. Immutable.
+	Output *OutputConfigApplyConfiguration `json:"output,omitempty"`
 	// tracking is passed to Speechmatics, which returns it with the job and in the transcript. Immutable.
 	Tracking *TrackingApplyConfiguration `json:"tracking,omitempty"`
+	// notifications are up to two addresses of your own that Speechmatics notifies when the job has ended, besides the
+	// operator's. What becomes of these calls is not the operator's concern: it neither waits for them nor reports them.
+	// Immutable.
+	Notifications []NotificationSpecApplyConfiguration `json:"notifications,omitempty"`
+	// processing tells an installation on premises how to process the job. Speechmatics' own service has no such options:
+	// with an account of the backend saas the job fails before it is submitted. Immutable.
+	Processing *ProcessingSpecApplyConfiguration `json:"processing,omitempty"`
+	// providerConfig carries options that are newer than this API: an object in the provider's own names (snake_case), merged last
+	// into the job's configuration by the rules of RFC 7386, so that null removes a member. What the operator owns cannot
+	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference. At most 64 KiB. Immutable.
+	ProviderConfig *v1.JSON `json:"providerConfig,omitempty"`
 	// transcripts says which formats are wanted and where they are kept. Immutable. The default is plain text in a
 	// ConfigMap that is deleted with the job.
 	Transcripts *TranscriptsSpecApplyConfiguration `json:"transcripts,omitempty"`
@@ -87,11 +122,104 @@ func (b *TranscriptionJobSpecApplyConfiguration) WithTranscription(value *Transc
 	return b
 }
 
+// WithTranslation sets the Translation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Translation field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithTranslation(value *TranslationConfigApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.Translation = value
+	return b
+}
+
+// WithLanguageIdentification sets the LanguageIdentification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LanguageIdentification field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithLanguageIdentification(value *LanguageIdentificationConfigApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.LanguageIdentification = value
+	return b
+}
+
+// WithSummarization sets the Summarization field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Summarization field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithSummarization(value *SummarizationConfigApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.Summarization = value
+	return b
+}
+
+// WithSentimentAnalysis sets the SentimentAnalysis field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SentimentAnalysis field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithSentimentAnalysis(value apiv1alpha1.SentimentAnalysisConfig) *TranscriptionJobSpecApplyConfiguration {
+	b.SentimentAnalysis = &value
+	return b
+}
+
+// WithTopicDetection sets the TopicDetection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TopicDetection field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithTopicDetection(value *TopicDetectionConfigApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.TopicDetection = value
+	return b
+}
+
+// WithAutoChapters sets the AutoChapters field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AutoChapters field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithAutoChapters(value apiv1alpha1.AutoChaptersConfig) *TranscriptionJobSpecApplyConfiguration {
+	b.AutoChapters = &value
+	return b
+}
+
+// WithAudioEvents sets the AudioEvents field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AudioEvents field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithAudioEvents(value *AudioEventsConfigApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.AudioEvents = value
+	return b
+}
+
+// WithOutput sets the Output field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Output field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithOutput(value *OutputConfigApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.Output = value
+	return b
+}
+
 // WithTracking sets the Tracking field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Tracking field is set to the value of the last call.
 func (b *TranscriptionJobSpecApplyConfiguration) WithTracking(value *TrackingApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
 	b.Tracking = value
+	return b
+}
+
+// WithNotifications adds the given value to the Notifications field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Notifications field.
+func (b *TranscriptionJobSpecApplyConfiguration) WithNotifications(values ...*NotificationSpecApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithNotifications")
+		}
+		b.Notifications = append(b.Notifications, *values[i])
+	}
+	return b
+}
+
+// WithProcessing sets the Processing field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Processing field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithProcessing(value *ProcessingSpecApplyConfiguration) *TranscriptionJobSpecApplyConfiguration {
+	b.Processing = value
+	return b
+}
+
+// WithProviderConfig sets the ProviderConfig field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ProviderConfig field is set to the value of the last call.
+func (b *TranscriptionJobSpecApplyConfiguration) WithProviderConfig(value v1.JSON) *TranscriptionJobSpecApplyConfiguration {
+	b.ProviderConfig = &value
 	return b
 }
 

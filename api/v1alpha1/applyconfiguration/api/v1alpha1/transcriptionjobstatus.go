@@ -17,9 +17,10 @@ import (
 type TranscriptionJobStatusApplyConfiguration struct {
 	// observedGeneration is the metadata.generation that this status was computed from; -1 before the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, Suspended that it is held back,
-	// Ready what it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always
-	// present once the job has been taken up.
+	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, FeaturesFailed that
+	// something that was asked for beside the plain transcript is missing, Suspended that the job is held back, Ready what
+	// it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always present once
+	// the job has been taken up.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// accountRef is the account that the job was given to when it was taken up. It does not change.
 	AccountRef *ResolvedAccountReferenceApplyConfiguration `json:"accountRef,omitempty"`
@@ -33,6 +34,8 @@ type TranscriptionJobStatusApplyConfiguration struct {
 	RemoteJob *RemoteJobApplyConfiguration `json:"remoteJob,omitempty"`
 	// notification is the latest notification that counted. The webhook receiver writes it.
 	Notification *NotificationApplyConfiguration `json:"notification,omitempty"`
+	// document is what the json-v2 transcript tells about the job. The webhook receiver writes it.
+	Document *DocumentFactsApplyConfiguration `json:"document,omitempty"`
 	// transcripts are the transcripts that are stored durably. The webhook receiver writes them.
 	Transcripts []StoredTranscriptApplyConfiguration `json:"transcripts,omitempty"`
 	// startTime is when the job was taken up, just before its first submission; a resumed job gets a new one.
@@ -113,6 +116,14 @@ func (b *TranscriptionJobStatusApplyConfiguration) WithRemoteJob(value *RemoteJo
 // If called multiple times, the Notification field is set to the value of the last call.
 func (b *TranscriptionJobStatusApplyConfiguration) WithNotification(value *NotificationApplyConfiguration) *TranscriptionJobStatusApplyConfiguration {
 	b.Notification = value
+	return b
+}
+
+// WithDocument sets the Document field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Document field is set to the value of the last call.
+func (b *TranscriptionJobStatusApplyConfiguration) WithDocument(value *DocumentFactsApplyConfiguration) *TranscriptionJobStatusApplyConfiguration {
+	b.Document = value
 	return b
 }
 

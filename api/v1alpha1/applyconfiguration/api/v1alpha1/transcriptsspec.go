@@ -14,8 +14,9 @@ import (
 //
 // TranscriptsSpec says which formats are wanted and where they are kept.
 type TranscriptsSpecApplyConfiguration struct {
-	// formats lists the formats to store. The default is plain text alone, because etcd is small: an hour of speech is
-	// some 55 kB as txt, 120 kB as srt and 2 MB as json-v2.
+	// formats lists the formats to store: "json-v2", the provider's full document, "txt", plain text, "srt" and "vtt",
+	// subtitles. The default is plain text alone, because etcd is small: an hour of speech is some 55 kB as txt, 120 kB as
+	// srt or vtt and 2 MB as json-v2.
 	Formats []apiv1alpha1.TranscriptFormat `json:"formats,omitempty"`
 	// configMap keeps the transcripts in ConfigMaps in the job's namespace. This is the default.
 	ConfigMap *ConfigMapStoreApplyConfiguration `json:"configMap,omitempty"`
