@@ -208,10 +208,14 @@ func (w *world) startReceiver() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	scratch, err := store.OpenScratch(w.t.TempDir(), store.DefaultScratchBytes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	receiver := webhookreceiver.New(webhookreceiver.Options{
 		Client:        c,
 		Keys:          w.keys,
-		Store:         store.Stores{ConfigMaps: store.NewConfigMaps(c, 8<<20), Volumes: volumes},
+		Store:         store.Stores{ConfigMaps: store.NewConfigMaps(c, scratch, 8<<20), Volumes: volumes},
 		Volumes:       volumes,
 		Log:           w.logs.logger("receiver"),
 		ShutdownDelay: -1,

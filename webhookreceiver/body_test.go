@@ -93,12 +93,12 @@ func FuzzClassify(f *testing.F) {
 
 // memory is a store that keeps what is staged.
 type memory struct {
-	staged map[v1alpha1.TranscriptFormat]string
+	staged map[store.Key]string
 }
 
-func (m *memory) Stage(_ context.Context, format v1alpha1.TranscriptFormat, r io.Reader) error {
+func (m *memory) Stage(_ context.Context, key store.Key, r io.Reader) error {
 	content, err := io.ReadAll(r)
-	m.staged[format] = string(content)
+	m.staged[key] = string(content)
 	return err
 }
 func (m *memory) Commit(context.Context) ([]v1alpha1.StoredTranscript, error) { return nil, nil }
@@ -124,7 +124,7 @@ func FuzzBody(f *testing.F) {
 	f.Add("multipart/form-data; boundary=b", []byte("--b\r\n\r\nx"))
 	f.Add("multipart/mixed", []byte("x"))
 	f.Fuzz(func(t *testing.T, contentType string, content []byte) {
-		batch := &memory{staged: map[v1alpha1.TranscriptFormat]string{}}
+		batch := &memory{staged: map[store.Key]string{}}
 		in := &intake{batch: batch, wanted: []v1alpha1.TranscriptFormat{"txt", "srt", "json-v2"}}
 		b := newBody(bytes.NewReader(content), noDeadlines{}, testingclock.NewFakePassiveClock(time.Unix(0, 0)), Limits{}.withDefaults())
 		err := in.read(t.Context(), http.Header{"Content-Type": {contentType}}, b)
@@ -135,9 +135,9 @@ func FuzzBody(f *testing.F) {
 		if len(in.staged) > len(batch.staged) {
 			t.Errorf("staged %v twice", in.staged)
 		}
-		for format, transcript := range batch.staged {
+		for key, transcript := range batch.staged {
 			if err == nil && len(transcript) > len(content) {
-				t.Errorf("%s is longer than the body", format)
+				t.Errorf("%s is longer than the body", key)
 			}
 		}
 	})
@@ -190,7 +190,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 	contentType, whole := form(t, item{"jobinfo", "jobinfo.json", "application/json", `{"id":"a"}`}, item{"transcript.txt", "", "", text}, item{"transcript.srt", "", "", srt})
 	whole = bytes.TrimSuffix(whole, []byte("\r\n")) // after the last boundary there is nothing to lose
 	for cut := 1; cut <= len(whole); cut++ {
-		in := &intake{batch: &memory{staged: map[v1alpha1.TranscriptFormat]string{}}, wanted: []v1alpha1.TranscriptFormat{"txt", "srt"}}
+		in := &intake{batch: &memory{staged: map[store.Key]string{}}, wanted: []v1alpha1.TranscriptFormat{"txt", "srt"}}
 		b := newBody(bytes.NewReader(whole[:cut]), noDeadlines{}, testingclock.NewFakePassiveClock(time.Unix(0, 0)), Limits{}.withDefaults())
 		err := in.read(t.Context(), http.Header{"Content-Type": {contentType}}, b)
 		if (err == nil) != (cut == len(whole)) {
@@ -286,7 +286,7 @@ func TestMultipartInDisguise(t *testing.T) {
 	for _, contentType := range []string{
 		"", "text/plain", "application/octet-stream", "multipart/form-data; boundary=a; charset", `multipart/form-data; boundary="a`, "MULTIPART/form-data; boundary=a=b",
 	} {
-		batch := &memory{staged: map[v1alpha1.TranscriptFormat]string{}}
+		batch := &memory{staged: map[store.Key]string{}}
 		in := &intake{batch: batch, wanted: []v1alpha1.TranscriptFormat{"txt"}}
 		b := newBody(bytes.NewReader(body), noDeadlines{}, testingclock.NewFakePassiveClock(time.Unix(0, 0)), Limits{}.withDefaults())
 		header := http.Header{}

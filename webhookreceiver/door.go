@@ -256,8 +256,18 @@ func storeJob(job *v1alpha1.TranscriptionJob, n *notice) store.Job {
 	return store.Job{
 		Namespace: job.Namespace, Name: job.Name, UID: job.UID, Attempt: n.target.Attempt, ID: n.jobID,
 		Transcripts: job.Spec.Transcripts,
+		Wanted:      wanted(job),
 		Recorded:    recordedTranscripts(&job.Status, n),
 	}
+}
+
+// wanted are the transcripts that the job asks for.
+func wanted(job *v1alpha1.TranscriptionJob) []store.Key {
+	keys := make([]store.Key, 0, len(job.Spec.Transcripts.Formats))
+	for _, format := range job.Spec.Transcripts.Formats {
+		keys = append(keys, store.Key{Format: format})
+	}
+	return keys
 }
 
 // parseQuery reads the ID and the outcome that the provider has appended: exactly one of each, since of two nobody knows which is meant.

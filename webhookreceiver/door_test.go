@@ -570,7 +570,7 @@ func TestStoreTrouble(t *testing.T) {
 				Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return create },
 			})
 			stores := o.Store.(store.Stores)
-			stores.ConfigMaps = store.NewConfigMaps(c, 1<<20)
+			stores.ConfigMaps = store.NewConfigMaps(c, newScratch(t), 1<<20)
 			o.Store = stores
 		}
 	}
@@ -604,7 +604,7 @@ func TestStoreTrouble(t *testing.T) {
 		}, 503, notification.ReasonStoreUnavailable, claim},
 		"too large for ConfigMaps": {func(o *Options) {
 			stores := o.Store.(store.Stores)
-			stores.ConfigMaps = store.NewConfigMaps(env.Client, 10)
+			stores.ConfigMaps = store.NewConfigMaps(env.Client, newScratch(t), 10)
 			o.Store = stores
 		}, nil, nil, 422, notification.ReasonTranscriptTooLarge, "volume"},
 	}

@@ -144,7 +144,7 @@ func (in *intake) take(ctx context.Context, p part, r *bufio.Reader) error {
 		}
 	case in.wants(kind.format()):
 		in.staged = append(in.staged, kind.format())
-		return in.batch.Stage(ctx, kind.format(), r)
+		return in.batch.Stage(ctx, store.Key{Format: kind.format()}, r)
 	}
 	_, err = io.Copy(io.Discard, r)
 	return err

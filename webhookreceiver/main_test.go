@@ -97,7 +97,7 @@ func start(t *testing.T, change ...func(*Options)) *rig {
 	}
 	log := &lines{}
 	o := Options{
-		Client: env.Client, Keys: keyring, Volumes: volumes, Store: store.Stores{ConfigMaps: store.NewConfigMaps(env.Client, 1<<20), Volumes: volumes},
+		Client: env.Client, Keys: keyring, Volumes: volumes, Store: store.Stores{ConfigMaps: store.NewConfigMaps(env.Client, newScratch(t), 1<<20), Volumes: volumes},
 		Log: funcr.New(log.add, funcr.Options{Verbosity: 1}), ShutdownDelay: -1,
 	}
 	for _, f := range change {
@@ -127,6 +127,16 @@ func start(t *testing.T, change ...func(*Options)) *rig {
 		r.checkLog()
 	})
 	return r
+}
+
+// newScratch is a scratch folder of a test.
+func newScratch(t *testing.T) *store.Scratch {
+	t.Helper()
+	scratch, err := store.OpenScratch(t.TempDir(), store.DefaultScratchBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scratch
 }
 
 func listen(t *testing.T) net.Listener {

@@ -65,7 +65,7 @@ func TestRightsAreEnough(t *testing.T) {
 	}
 	r := start(t, func(o *Options) {
 		stores := o.Store.(store.Stores)
-		stores.ConfigMaps = store.NewConfigMaps(c, 1<<20)
+		stores.ConfigMaps = store.NewConfigMaps(c, newScratch(t), 1<<20)
 		o.Client, o.Store = c, stores
 	})
 	if status, _ := fetch(t, r.health+"/readyz"); status != http.StatusOK {

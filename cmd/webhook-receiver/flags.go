@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -28,6 +29,9 @@ const (
 	minConfigMapBytes = 64 << 10
 	maxConfigMapBytes = 64 << 20
 
+	// minScratchBytes bounds --scratch-max-bytes: below it, the transcript of a day has no room.
+	minScratchBytes = 64 << 20
+
 	// maxReplicas bounds --replicas.
 	maxReplicas = 100
 
@@ -45,12 +49,17 @@ type config struct {
 	volumes                volumeFlags
 	replicas               int
 	configMapMaxBytes      quantityFlag
+	scratchDirectory       string
+	scratchMaxBytes        quantityFlag
 	zap                    zap.Options
 }
 
 // parseFlags reads and checks the flags.
 func parseFlags(args []string, stderr io.Writer) (*config, error) {
-	c := &config{configMapMaxBytes: quantityFlag{bytes: store.DefaultConfigMapMaxBytes}}
+	c := &config{
+		configMapMaxBytes: quantityFlag{bytes: store.DefaultConfigMapMaxBytes},
+		scratchMaxBytes:   quantityFlag{bytes: store.DefaultScratchBytes},
+	}
 	flags := flag.NewFlagSet("webhook-receiver", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&c.publicBindAddress, "public-bind-address", ":8080", "where Speechmatics' notifications are received; the only listener that the world may reach")
@@ -61,6 +70,8 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.Var(&c.volumes, "volume", "CLAIM=PATH[,ReadWriteMany]: a PersistentVolumeClaim and where it is mounted; repeatable; the access mode is ReadWriteOnce unless said")
 	flags.IntVar(&c.replicas, "replicas", 1, "how many replicas this Deployment has; more than one needs ReadWriteMany volumes")
 	flags.Var(&c.configMapMaxBytes, "configmap-max-bytes", "the most that one job may store in ConfigMaps, in bytes as stored")
+	flags.StringVar(&c.scratchDirectory, "scratch-directory", os.TempDir(), "folder for transcripts that are being received and do not fit into memory; nothing in it outlives the process")
+	flags.Var(&c.scratchMaxBytes, "scratch-max-bytes", "the most that may be in --scratch-directory at once, in bytes; notifications that need more are refused until there is room")
 	c.zap.BindFlags(flags)
 	ctrlconfig.RegisterFlags(flags)
 	if err := flags.Parse(args); err != nil {
@@ -89,6 +100,12 @@ func (c *config) validate() error {
 	}
 	if c.configMapMaxBytes.bytes < minConfigMapBytes || c.configMapMaxBytes.bytes > maxConfigMapBytes {
 		problems = append(problems, fmt.Errorf("--configmap-max-bytes is %d; it must be between %d (64Ki) and %d (64Mi)", c.configMapMaxBytes.bytes, minConfigMapBytes, maxConfigMapBytes))
+	}
+	if !filepath.IsAbs(c.scratchDirectory) {
+		problems = append(problems, fmt.Errorf("--scratch-directory is %q; it must be an absolute path", c.scratchDirectory))
+	}
+	if c.scratchMaxBytes.bytes < minScratchBytes {
+		problems = append(problems, fmt.Errorf("--scratch-max-bytes is %d; it must be at least %d (64Mi)", c.scratchMaxBytes.bytes, minScratchBytes))
 	}
 	return errors.Join(problems...)
 }

@@ -16,13 +16,16 @@ import (
 
 func TestFlags(t *testing.T) {
 	got, err := parseFlags([]string{"--notification-keys=/keys", "--volume=a=/mnt/a/,ReadWriteMany", "--volume", "b.c=/mnt/b,ReadWriteMany",
-		"--replicas=2", "--configmap-max-bytes=1Mi", "--metrics-bind-address=0", "--zap-log-level=debug"}, io.Discard)
+		"--replicas=2", "--configmap-max-bytes=1Mi", "--scratch-directory=/scratch", "--scratch-max-bytes=2Gi", "--metrics-bind-address=0", "--zap-log-level=debug"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := volumeFlags{{store.Volume{Claim: "a", Path: "/mnt/a"}, true}, {store.Volume{Claim: "b.c", Path: "/mnt/b"}, true}}
 	if diff := cmp.Diff(want, got.volumes, cmp.AllowUnexported(volume{})); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+	if got.scratchDirectory != "/scratch" || got.scratchMaxBytes.bytes != 2<<30 {
+		t.Errorf("scratch: %+v", got)
 	}
 	if got.replicas != 2 || got.configMapMaxBytes.bytes != 1<<20 || got.publicBindAddress != ":8080" || got.internalBindAddress != ":8443" {
 		t.Errorf("%+v", got)
@@ -59,6 +62,9 @@ func TestBadFlags(t *testing.T) {
 		"a size that is none":             {[]string{keys, "--configmap-max-bytes=much"}, []string{"configmap-max-bytes", "8Mi"}},
 		"a size that is too small":        {[]string{keys, "--configmap-max-bytes=1"}, []string{"--configmap-max-bytes is 1", "64Ki"}},
 		"a size that is too large":        {[]string{keys, "--configmap-max-bytes=1Gi"}, []string{"--configmap-max-bytes"}},
+		"a relative scratch folder":       {[]string{keys, "--scratch-directory=tmp"}, []string{"--scratch-directory", `"tmp"`, "absolute"}},
+		"no scratch folder":               {[]string{keys, "--scratch-directory="}, []string{"--scratch-directory", `""`}},
+		"too little scratch":              {[]string{keys, "--scratch-max-bytes=1Mi"}, []string{"--scratch-max-bytes is 1048576", "64Mi"}},
 		"two things":                      {[]string{"--replicas=0"}, []string{"--replicas", "--notification-keys"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,6 +78,10 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 		return fmt.Errorf("--volume: %w", err)
 	}
 	defer func() { err = errors.Join(err, volumes.Close()) }()
+	scratch, err := store.OpenScratch(config.scratchDirectory, config.scratchMaxBytes.bytes)
+	if err != nil {
+		return fmt.Errorf("--scratch-directory: %w", err)
+	}
 	c, err := newClient()
 	if err != nil {
 		return err
@@ -91,7 +95,7 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 	return webhookreceiver.New(webhookreceiver.Options{
 		Client:  c,
 		Keys:    keys,
-		Store:   store.Stores{ConfigMaps: store.NewConfigMaps(c, config.configMapMaxBytes.bytes), Volumes: volumes},
+		Store:   store.Stores{ConfigMaps: store.NewConfigMaps(c, scratch, config.configMapMaxBytes.bytes), Volumes: volumes},
 		Volumes: volumes,
 		Log:     log,
 	}).Run(ctx, listeners)

@@ -127,6 +127,7 @@ func TestProgramThatCannotStart(t *testing.T) {
 	for flag, args := range map[string][]string{
 		"--notification-keys":     {"--notification-keys=" + t.TempDir()},
 		"--volume":                {"--notification-keys=" + keys, "--volume=a=" + filepath.Join(keys, "missing")},
+		"--scratch-directory":     {"--notification-keys=" + keys, "--scratch-directory=" + filepath.Join(keys, "missing")},
 		"--internal-bind-address": {"--notification-keys=" + keys, "--public-bind-address=127.0.0.1:0", "--internal-bind-address=" + taken.Addr().String()},
 	} {
 		config, err := parseFlags(args, os.Stderr)

@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -160,6 +161,25 @@ func TestVolumeIsMountedAsSaid(t *testing.T) {
 	}
 	if mounted != path {
 		t.Errorf("the claim %s is mounted at %q; the receiver is told %q", claim, mounted, path)
+	}
+}
+
+// TestScratchFitsItsVolume: the root file system is read-only, and the kubelet evicts a pod whose emptyDir outgrows its limit.
+func TestScratchFitsItsVolume(t *testing.T) {
+	receiver := one[appsv1.Deployment](t, render(t, "config/default"), "Deployment", receiverName)
+	pod := receiver.Spec.Template.Spec
+	path := argument(t, receiver, "--scratch-directory")
+	mount := slices.IndexFunc(pod.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == path })
+	if mount < 0 {
+		t.Fatalf("nothing is mounted at %s", path)
+	}
+	volume := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == pod.Containers[0].VolumeMounts[mount].Name })
+	if volume < 0 || pod.Volumes[volume].EmptyDir == nil || pod.Volumes[volume].EmptyDir.Medium != corev1.StorageMediumDefault {
+		t.Fatalf("what is mounted at %s is no emptyDir on the node's disk", path)
+	}
+	used := resource.MustParse(argument(t, receiver, "--scratch-max-bytes"))
+	if limit := pod.Volumes[volume].EmptyDir.SizeLimit; limit == nil || limit.Cmp(used) <= 0 {
+		t.Errorf("the volume's sizeLimit is %v, not more than --scratch-max-bytes, %s", limit, used.String())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,8 +33,11 @@ const (
 	LabelJobName = "transcription-operator.io/job-name"
 	// LabelJobUID is the UID of the TranscriptionJob. It says whose the ConfigMap is.
 	LabelJobUID = "transcription-operator.io/job-uid"
-	// LabelFormat is the transcript's format: json-v2, txt or srt.
+	// LabelFormat is the transcript's format: json-v2, txt, srt or vtt.
 	LabelFormat = "transcription-operator.io/format"
+	// LabelLanguage is the language that the transcript was translated to. The transcript in the language that was spoken does
+	// not have it.
+	LabelLanguage = "transcription-operator.io/language"
 	// LabelAttempt is the attempt that the transcript belongs to, from 1.
 	LabelAttempt = "transcription-operator.io/attempt"
 	// LabelPart is the number of the part, from 00.
@@ -59,7 +63,9 @@ const (
 	// hour of speech needs some 0.4 MiB as gzipped JSON, and etcd's default quota is 2 GiB for the whole cluster.
 	DefaultConfigMapMaxBytes = 8 << 20
 
-	// partBytes is the most that one ConfigMap holds. The API server admits 1 MiB of data, and etcd 1.5 MiB a request.
+	// partBytes is the most that one ConfigMap holds. The API server admits 1 MiB of data, and etcd 1.5 MiB a request. It is a
+	// multiple of 3, so that the base64 of each part but the last ends without padding, and all of them together are the base64 of
+	// the whole: that is how `kubectl -o jsonpath` and `base64 -d` read it back.
 	partBytes = 900 << 10
 
 	// maxParts is how many parts the numbers at the end of the names can count.
@@ -73,21 +79,23 @@ var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // ConfigMaps, and no others.
 type ConfigMaps struct {
 	client    client.Client
+	scratch   *Scratch
 	maxBytes  int64
 	partBytes int
 }
 
 var _ Store = (*ConfigMaps)(nil)
 
-// NewConfigMaps returns a store that keeps at most maxBytes (as stored) of one job. The client must not have a cache.
-func NewConfigMaps(c client.Client, maxBytes int64) *ConfigMaps {
-	return &ConfigMaps{client: c, maxBytes: maxBytes, partBytes: partBytes}
+// NewConfigMaps returns a store that keeps at most maxBytes (as stored) of one job. What is staged waits in the scratch folder, and one
+// part at a time is in memory. The client must not have a cache.
+func NewConfigMaps(c client.Client, scratch *Scratch, maxBytes int64) *ConfigMaps {
+	return &ConfigMaps{client: c, scratch: scratch, maxBytes: maxBytes, partBytes: partBytes}
 }
 
 // Check implements Store: the names of the ConfigMaps must be free, or taken by the job's own.
 func (s *ConfigMaps) Check(ctx context.Context, job Job) error {
-	for _, format := range job.Transcripts.Formats {
-		if _, err := s.find(ctx, job, format); err != nil {
+	for _, key := range job.Wanted {
+		if _, err := s.find(ctx, job, key); err != nil {
 			return err
 		}
 	}
@@ -105,9 +113,12 @@ type configMapBatch struct {
 	staged []*document
 }
 
-// Stage implements Batch. It holds the transcript in memory as it will be stored, and stops at the cap.
-func (b *configMapBatch) Stage(_ context.Context, format v1alpha1.TranscriptFormat, r io.Reader) error {
-	doc, err := encode(format, r, b.store.maxBytes-b.used(format))
+// Stage implements Batch. It compresses the transcript into a scratch file, and stops at the cap.
+func (b *configMapBatch) Stage(_ context.Context, key Key, r io.Reader) error {
+	if err := key.check(); err != nil {
+		return err
+	}
+	doc, err := encode(b.store.scratch, key, r, b.store.maxBytes-b.used(key))
 	if errors.Is(err, errOverLimit) {
 		return &TooLargeError{Limit: b.store.maxBytes}
 	}
@@ -115,23 +126,25 @@ func (b *configMapBatch) Stage(_ context.Context, format v1alpha1.TranscriptForm
 		return err
 	}
 	if b.store.parts(doc) > maxParts {
+		doc.close()
 		return &TooLargeError{Limit: int64(maxParts * b.store.partBytes)}
 	}
 	b.staged = append(b.staged, doc)
 	return nil
 }
 
-// used is what the job's transcripts in other formats take, in bytes as stored.
-func (b *configMapBatch) used(format v1alpha1.TranscriptFormat) int64 {
-	sizes := map[v1alpha1.TranscriptFormat]int64{}
+// used is what the job's other transcripts take, in bytes as stored.
+func (b *configMapBatch) used(key Key) int64 {
+	sizes := map[Key]int64{}
 	for _, recorded := range b.job.Recorded {
 		// The size of the stored bytes is not recorded; neither of these is below it by more than gzip's header.
-		sizes[recorded.Format] = min(ptr.Deref(recorded.Bytes, 0), int64(recorded.Parts)*int64(b.store.partBytes))
+		size := min(ptr.Deref(recorded.Bytes, 0), int64(recorded.Parts)*int64(b.store.partBytes))
+		sizes[Key{Format: recorded.Format, Language: recorded.Language}] = size
 	}
 	for _, doc := range b.staged {
-		sizes[doc.format] = int64(len(doc.stored))
+		sizes[doc.key] = doc.size
 	}
-	delete(sizes, format)
+	delete(sizes, key)
 	var sum int64
 	for size := range maps.Values(sizes) {
 		sum += size
@@ -140,7 +153,12 @@ func (b *configMapBatch) used(format v1alpha1.TranscriptFormat) int64 {
 }
 
 // Discard implements Batch.
-func (b *configMapBatch) Discard() { b.staged = nil }
+func (b *configMapBatch) Discard() {
+	for _, doc := range b.staged {
+		doc.close()
+	}
+	b.staged = nil
+}
 
 // Commit implements Batch.
 func (b *configMapBatch) Commit(ctx context.Context) ([]v1alpha1.StoredTranscript, error) {
@@ -152,42 +170,54 @@ func (b *configMapBatch) Commit(ctx context.Context) ([]v1alpha1.StoredTranscrip
 		}
 		all = append(all, *stored)
 	}
-	b.staged = nil
+	b.Discard()
 	return all, nil
 }
 
 // put stores a transcript, unless one is stored already, and returns what is stored.
 func (s *ConfigMaps) put(ctx context.Context, job Job, doc *document) (*v1alpha1.StoredTranscript, error) {
-	found, err := s.find(ctx, job, doc.format)
+	found, err := s.find(ctx, job, doc.key)
 	if err != nil || found != nil {
 		return found, err
 	}
-	objects := s.objects(job, doc)
 	// The first part comes last: where it is, all the others are.
-	for _, object := range append(objects[1:len(objects):len(objects)], objects[0]) {
-		if err := s.ensure(ctx, job, object); err != nil {
+	for part := 1; part < s.parts(doc); part++ {
+		if _, err := s.putPart(ctx, job, doc, part); err != nil {
 			return nil, err
 		}
 	}
-	return describe(job, doc.format, objects[0], baseName(job, doc.format))
+	first, err := s.putPart(ctx, job, doc, 0)
+	if err != nil {
+		return nil, err
+	}
+	return describe(job, doc.key, first, baseName(job, doc.key))
+}
+
+// putPart stores one part and returns it.
+func (s *ConfigMaps) putPart(ctx context.Context, job Job, doc *document, part int) (*corev1.ConfigMap, error) {
+	object, err := s.object(job, doc, part)
+	if err != nil {
+		return nil, err
+	}
+	return object, s.ensure(ctx, job, doc.key, object)
 }
 
 // find returns the transcript that is stored completely, or nil. A ConfigMap of the name that is not the job's is a conflict.
-func (s *ConfigMaps) find(ctx context.Context, job Job, format v1alpha1.TranscriptFormat) (*v1alpha1.StoredTranscript, error) {
-	base := baseName(job, format)
+func (s *ConfigMaps) find(ctx context.Context, job Job, key Key) (*v1alpha1.StoredTranscript, error) {
+	base := baseName(job, key)
 	for _, name := range []string{base, partName(base, 0)} {
-		first, err := s.getOwn(ctx, job, name)
+		first, err := s.getOwn(ctx, job, key, name)
 		if err != nil {
 			return nil, err
 		}
 		if first == nil {
 			continue
 		}
-		stored, err := describe(job, format, first, base)
+		stored, err := describe(job, key, first, base)
 		if err != nil {
 			return nil, err
 		}
-		complete, err := s.complete(ctx, job, first, stored)
+		complete, err := s.complete(ctx, job, key, first, stored)
 		if err != nil {
 			return nil, err
 		}
@@ -200,9 +230,9 @@ func (s *ConfigMaps) find(ctx context.Context, job Job, format v1alpha1.Transcri
 
 // complete says whether the parts after the first are all there. They were when the first was written; but a person may have
 // deleted some since.
-func (s *ConfigMaps) complete(ctx context.Context, job Job, first *corev1.ConfigMap, stored *v1alpha1.StoredTranscript) (bool, error) {
+func (s *ConfigMaps) complete(ctx context.Context, job Job, key Key, first *corev1.ConfigMap, stored *v1alpha1.StoredTranscript) (bool, error) {
 	for i := 1; i < int(stored.Parts); i++ {
-		part, err := s.getOwn(ctx, job, partName(stored.ConfigMapRef.Name, i))
+		part, err := s.getOwn(ctx, job, key, partName(stored.ConfigMapRef.Name, i))
 		if err != nil {
 			return false, err
 		}
@@ -214,7 +244,7 @@ func (s *ConfigMaps) complete(ctx context.Context, job Job, first *corev1.Config
 }
 
 // ensure creates the ConfigMap, or finds that the very same one is there.
-func (s *ConfigMaps) ensure(ctx context.Context, job Job, object *corev1.ConfigMap) error {
+func (s *ConfigMaps) ensure(ctx context.Context, job Job, key Key, object *corev1.ConfigMap) error {
 	err := s.client.Create(ctx, object.DeepCopy())
 	switch {
 	case err == nil:
@@ -222,7 +252,7 @@ func (s *ConfigMaps) ensure(ctx context.Context, job Job, object *corev1.ConfigM
 	case !apierrors.IsAlreadyExists(err):
 		return createError(object, err)
 	}
-	existing, err := s.getOwn(ctx, job, object.Name)
+	existing, err := s.getOwn(ctx, job, key, object.Name)
 	switch {
 	case err != nil:
 		return err
@@ -240,7 +270,7 @@ func (s *ConfigMaps) ensure(ctx context.Context, job Job, object *corev1.ConfigM
 }
 
 // getOwn gets a ConfigMap of the job's. It returns nil if there is none, and a *ConflictError if it is another's.
-func (s *ConfigMaps) getOwn(ctx context.Context, job Job, name string) (*corev1.ConfigMap, error) {
+func (s *ConfigMaps) getOwn(ctx context.Context, job Job, key Key, name string) (*corev1.ConfigMap, error) {
 	var found corev1.ConfigMap
 	err := s.client.Get(ctx, client.ObjectKey{Namespace: job.Namespace, Name: name}, &found)
 	switch {
@@ -248,22 +278,33 @@ func (s *ConfigMaps) getOwn(ctx context.Context, job Job, name string) (*corev1.
 		return nil, nil //nolint:nilnil // it is not there, which is no error
 	case err != nil:
 		return nil, &UnavailableError{Store: "the API server", Err: fmt.Errorf("cannot get the ConfigMap %s/%s: %w", job.Namespace, name, err)}
-	case !isOwn(job, &found):
-		return nil, &ConflictError{Namespace: job.Namespace, Name: name, Belongs: belongs(&found)}
+	case !isOwn(job, key, &found):
+		return nil, &ConflictError{Namespace: job.Namespace, Name: name, Belongs: belongs(job, &found)}
 	}
 	return &found, nil
 }
 
-// isOwn says whether a ConfigMap is a transcript of this attempt. One that can be changed is not: nobody would know what is in
+// isOwn says whether a ConfigMap is this transcript of this attempt. One that can be changed is not: nobody would know what is in
 // it tomorrow.
-func isOwn(job Job, found *corev1.ConfigMap) bool {
-	return found.Labels[LabelJobUID] == string(job.UID) &&
-		found.Labels[LabelAttempt] == strconv.Itoa(int(job.Attempt)) &&
-		ptr.Deref(found.Immutable, false)
+func isOwn(job Job, key Key, found *corev1.ConfigMap) bool {
+	return isOfAttempt(job, found) && keyOf(found) == key && ptr.Deref(found.Immutable, false)
+}
+
+func isOfAttempt(job Job, found *corev1.ConfigMap) bool {
+	return found.Labels[LabelJobUID] == string(job.UID) && found.Labels[LabelAttempt] == strconv.Itoa(int(job.Attempt))
+}
+
+// keyOf says which transcript a ConfigMap holds, by its labels.
+func keyOf(found *corev1.ConfigMap) Key {
+	return Key{Format: v1alpha1.TranscriptFormat(found.Labels[LabelFormat]), Language: found.Labels[LabelLanguage]}
 }
 
 // belongs says in words whose ConfigMap it is.
-func belongs(found *corev1.ConfigMap) string {
+func belongs(job Job, found *corev1.ConfigMap) string {
+	if isOfAttempt(job, found) && ptr.Deref(found.Immutable, false) {
+		// Names are in lower case and have no underscores, so that zh_TW and zh-tw meet.
+		return fmt.Sprintf("it is this job's %s", keyOf(found))
+	}
 	if name := found.Labels[LabelJobName]; found.Labels[LabelManagedBy] == ManagedBy && name != "" {
 		return fmt.Sprintf("it is of attempt %.8s of the TranscriptionJob %s with the UID %.36s, or can be changed",
 			found.Labels[LabelAttempt], name, found.Labels[LabelJobUID])
@@ -306,21 +347,22 @@ func sameContent(a, b *corev1.ConfigMap) bool {
 }
 
 // describe returns what the status records about a transcript, from the annotations of its first part.
-func describe(job Job, format v1alpha1.TranscriptFormat, first *corev1.ConfigMap, base string) (*v1alpha1.StoredTranscript, error) {
+func describe(job Job, key Key, first *corev1.ConfigMap, base string) (*v1alpha1.StoredTranscript, error) {
 	size, errSize := strconv.ParseInt(first.Annotations[AnnotationBytes], 10, 64)
 	parts, errParts := strconv.ParseInt(first.Annotations[AnnotationParts], 10, 32)
 	encoding := v1alpha1.Encoding(first.Annotations[AnnotationEncoding])
 	if errSize != nil || errParts != nil || size < 0 || parts < 1 || parts > maxParts ||
-		!isEncoding(encoding) || !sha256Pattern.MatchString(first.Annotations[AnnotationSHA256]) || !holds(first, key(format, encoding)) {
+		!isEncoding(encoding) || !sha256Pattern.MatchString(first.Annotations[AnnotationSHA256]) || !holds(first, dataKey(key, encoding)) {
 		return nil, &ConflictError{Namespace: first.Namespace, Name: first.Name, Belongs: "its annotations and data are not those of a transcript"}
 	}
 	return &v1alpha1.StoredTranscript{
-		Format:  format,
-		Attempt: job.Attempt,
+		Format:   key.Format,
+		Language: key.Language,
+		Attempt:  job.Attempt,
 		// The job that the notification is about, even if a surplus job of the same attempt was stored first: either one
 		// is a whole transcript of the same media.
 		JobID:        job.ID,
-		ConfigMapRef: &v1alpha1.TranscriptConfigMapReference{Name: base, Key: key(format, encoding)},
+		ConfigMapRef: &v1alpha1.TranscriptConfigMapReference{Name: base, Key: dataKey(key, encoding)},
 		Encoding:     encoding,
 		Parts:        int32(parts),
 		Bytes:        &size,
@@ -338,51 +380,55 @@ func holds(object *corev1.ConfigMap, key string) bool {
 	return data || binary
 }
 
-// objects returns the ConfigMaps that a transcript is stored in, in their order.
-func (s *ConfigMaps) objects(job Job, doc *document) []*corev1.ConfigMap {
+// object returns the ConfigMap that a part of a transcript is stored in.
+func (s *ConfigMaps) object(job Job, doc *document, part int) (*corev1.ConfigMap, error) {
 	parts := s.parts(doc)
-	base := baseName(job, doc.format)
-	objects := make([]*corev1.ConfigMap, 0, parts)
-	for i := range parts {
-		name := base
-		if parts > 1 {
-			name = partName(base, i)
-		}
-		object := &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{
-				Namespace:       job.Namespace,
-				Name:            name,
-				Labels:          labels(job, doc.format, i),
-				Annotations:     annotations(job, doc, parts),
-				OwnerReferences: ownerReferences(job),
-			},
-			Immutable: ptr.To(true),
-		}
-		content := doc.stored[i*s.partBytes : min((i+1)*s.partBytes, len(doc.stored))]
-		if doc.encoding == v1alpha1.EncodingIdentity && parts == 1 && utf8.Valid(content) {
-			object.Data = map[string]string{key(doc.format, doc.encoding): string(content)}
-		} else {
-			object.BinaryData = map[string][]byte{key(doc.format, doc.encoding): content}
-		}
-		objects = append(objects, object)
+	name := baseName(job, doc.key)
+	if parts > 1 {
+		name = partName(name, part)
 	}
-	return objects
+	object := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       job.Namespace,
+			Name:            name,
+			Labels:          labels(job, doc.key, part),
+			Annotations:     annotations(job, doc, parts),
+			OwnerReferences: ownerReferences(job),
+		},
+		Immutable: ptr.To(true),
+	}
+	from := int64(part) * int64(s.partBytes)
+	content := make([]byte, min(int64(s.partBytes), doc.size-from))
+	if _, err := io.ReadFull(io.NewSectionReader(doc.stored, from, int64(len(content))), content); err != nil {
+		return nil, err
+	}
+	if doc.encoding == v1alpha1.EncodingIdentity && parts == 1 && utf8.Valid(content) {
+		object.Data = map[string]string{dataKey(doc.key, doc.encoding): string(content)}
+	} else {
+		object.BinaryData = map[string][]byte{dataKey(doc.key, doc.encoding): content}
+	}
+	return object, nil
 }
 
 // parts is how many ConfigMaps a document needs. An empty one needs one.
 func (s *ConfigMaps) parts(doc *document) int {
-	return max(1, (len(doc.stored)+s.partBytes-1)/s.partBytes)
+	partBytes := int64(s.partBytes)
+	return int(max(1, (doc.size+partBytes-1)/partBytes))
 }
 
-func labels(job Job, format v1alpha1.TranscriptFormat, part int) map[string]string {
-	return map[string]string{
+func labels(job Job, key Key, part int) map[string]string {
+	all := map[string]string{
 		LabelManagedBy: ManagedBy,
 		LabelJobName:   job.Name,
 		LabelJobUID:    string(job.UID),
-		LabelFormat:    string(format),
+		LabelFormat:    string(key.Format),
 		LabelAttempt:   strconv.Itoa(int(job.Attempt)),
 		LabelPart:      fmt.Sprintf("%02d", part),
 	}
+	if key.Language != "" {
+		all[LabelLanguage] = key.Language
+	}
+	return all
 }
 
 func annotations(job Job, doc *document, parts int) map[string]string {
@@ -411,7 +457,7 @@ func ownerReferences(job Job) []metav1.OwnerReference {
 }
 
 // baseName is the name of a transcript's ConfigMap, and what the names of its parts begin with.
-func baseName(job Job, format v1alpha1.TranscriptFormat) string {
+func baseName(job Job, key Key) string {
 	base := job.Name
 	if spec := job.Transcripts.ConfigMap; spec != nil && spec.Name != nil {
 		base = *spec.Name
@@ -420,15 +466,19 @@ func baseName(job Job, format v1alpha1.TranscriptFormat) string {
 		// With a piece of the UID, or the second attempt of "call" would take the name of the job "call-2".
 		base = fmt.Sprintf("%s-%.8s-%d", base, job.UID, job.Attempt)
 	}
-	return base + "-" + string(format)
+	base += "-" + string(key.Format)
+	if key.Language != "" {
+		base += "-" + strings.ToLower(strings.ReplaceAll(key.Language, "_", "-"))
+	}
+	return base
 }
 
 func partName(base string, part int) string { return fmt.Sprintf("%s-%02d", base, part) }
 
-// key is the key of a transcript in the ConfigMap's data or binaryData.
-func key(format v1alpha1.TranscriptFormat, encoding v1alpha1.Encoding) string {
+// dataKey is the key of a transcript in the ConfigMap's data or binaryData.
+func dataKey(key Key, encoding v1alpha1.Encoding) string {
 	if encoding == v1alpha1.EncodingGzip {
-		return fileName(format) + ".gz"
+		return fileName(key) + ".gz"
 	}
-	return fileName(format)
+	return fileName(key)
 }

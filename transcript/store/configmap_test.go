@@ -35,7 +35,7 @@ func configMapJob(t testing.TB) Job {
 	t.Helper()
 	return Job{
 		Namespace: env.Namespace(t.Context(), t, nil), Name: "standup", UID: newUID(), Attempt: 1, ID: "z2jfp1jwu1",
-		Transcripts: v1alpha1.TranscriptsSpec{Formats: []v1alpha1.TranscriptFormat{v1alpha1.FormatText, v1alpha1.FormatJSONv2}},
+		Wanted: []Key{{Format: v1alpha1.FormatText}, {Format: v1alpha1.FormatJSONv2}},
 	}
 }
 
@@ -79,7 +79,7 @@ func noise(n int) string {
 func TestConfigMapOfASmallTranscript(t *testing.T) {
 	job := configMapJob(t)
 	const text = "Good morning, everybody. Grüß Gott.\n"
-	got := mustKeep(t, NewConfigMaps(env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, text)
+	got := mustKeep(t, newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, text)
 	want := v1alpha1.StoredTranscript{
 		Format: "txt", Attempt: 1, JobID: "z2jfp1jwu1",
 		ConfigMapRef: &v1alpha1.TranscriptConfigMapReference{Name: "standup-txt", Key: "transcript.txt"},
@@ -117,7 +117,7 @@ func TestConfigMapNamesAndRetention(t *testing.T) {
 	job := configMapJob(t)
 	job.Attempt = 3
 	job.Transcripts.ConfigMap = &v1alpha1.ConfigMapStore{Name: ptr.To("minutes"), RetentionPolicy: ptr.To(v1alpha1.RetentionRetain)}
-	got := mustKeep(t, NewConfigMaps(env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatSRT, "")
+	got := mustKeep(t, newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatSRT, "")
 	if name := "minutes-" + string(job.UID)[:8] + "-3-srt"; got.ConfigMapRef.Name != name || got.ConfigMapRef.Key != "transcript.srt" || *got.Bytes != 0 || got.Parts != 1 {
 		t.Errorf("stored %+v, %+v", got, got.ConfigMapRef)
 	}
@@ -129,7 +129,7 @@ func TestConfigMapNamesAndRetention(t *testing.T) {
 // What is not valid UTF-8 cannot be data.
 func TestConfigMapOfBytes(t *testing.T) {
 	job := configMapJob(t)
-	mustKeep(t, NewConfigMaps(env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, "\xff\xfe")
+	mustKeep(t, newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, "\xff\xfe")
 	if got := get(t, job.Namespace, "standup-txt").BinaryData["transcript.txt"]; string(got) != "\xff\xfe" {
 		t.Errorf("binaryData holds %q", got)
 	}
@@ -162,7 +162,7 @@ func kubectl(t *testing.T, namespace, line string) string {
 func TestLargeTranscriptIsCompressedAndReadBackWithKubectl(t *testing.T) {
 	job := configMapJob(t)
 	text := strings.Repeat("All work and no play makes a dull transcript.\n", 2000)
-	got := mustKeep(t, NewConfigMaps(env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, text)
+	got := mustKeep(t, newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, text)
 	if got.Encoding != v1alpha1.EncodingGzip || got.ConfigMapRef.Key != "transcript.txt.gz" || got.Parts != 1 || got.SHA256 != sum(text) || *got.Bytes != int64(len(text)) {
 		t.Errorf("stored %+v", got)
 	}
@@ -173,7 +173,7 @@ func TestLargeTranscriptIsCompressedAndReadBackWithKubectl(t *testing.T) {
 
 func TestSplitTranscriptIsReadBackWithKubectl(t *testing.T) {
 	job := configMapJob(t)
-	s := NewConfigMaps(env.Client, DefaultConfigMapMaxBytes)
+	s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
 	s.partBytes = 20_000
 	text := noise(280_000) // some 210 kB compressed: more than ten parts, so that their order matters
 	got := mustKeep(t, s, job, v1alpha1.FormatJSONv2, text)
@@ -209,7 +209,7 @@ func TestHalfWrittenTranscriptIsCompleted(t *testing.T) {
 					return c.Create(ctx, obj, opts...)
 				},
 			})
-			s := NewConfigMaps(crashing, DefaultConfigMapMaxBytes)
+			s := newConfigMaps(t, crashing, DefaultConfigMapMaxBytes)
 			s.partBytes = 10_000
 			text := noise(40_000)
 			if _, err := keep(t, s, job, v1alpha1.FormatText, text); !errors.Is(err, crash) {
@@ -257,7 +257,7 @@ func readParts(t *testing.T, namespace, base string, parts int, key string) stri
 
 func TestDuplicateWritesNothing(t *testing.T) {
 	job := configMapJob(t)
-	s := NewConfigMaps(env.Client, DefaultConfigMapMaxBytes)
+	s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
 	first := mustKeep(t, s, job, v1alpha1.FormatText, "one")
 	version := get(t, job.Namespace, "standup-txt").ResourceVersion
 	for _, text := range []string{"one", "two"} {
@@ -273,10 +273,84 @@ func TestDuplicateWritesNothing(t *testing.T) {
 	}
 }
 
+// Translations are ConfigMaps of their own, beside the transcript in the language that was spoken.
+func TestConfigMapsOfTranslations(t *testing.T) {
+	job := configMapJob(t)
+	s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
+	big := noise(60_000)
+	for _, tt := range []struct {
+		language, text, name, dataKey string
+	}{
+		{"", "Good morning.", "standup-txt", "transcript.txt"},
+		{"de", "Guten Morgen.", "standup-txt-de", "transcript.de.txt"},
+		{"cmn_Hant", big, "standup-txt-cmn-hant", "transcript.cmn_Hant.txt.gz"},
+	} {
+		got, err := keepKey(t, s, job, Key{Format: v1alpha1.FormatText, Language: tt.language}, tt.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Language != tt.language || got.ConfigMapRef.Name != tt.name || got.ConfigMapRef.Key != tt.dataKey || got.SHA256 != sum(tt.text) {
+			t.Errorf("stored %+v, %+v, want %+v", got, got.ConfigMapRef, tt)
+		}
+		if label, ok := get(t, job.Namespace, tt.name).Labels[LabelLanguage]; label != tt.language || ok != (tt.language != "") {
+			t.Errorf("%s has the language %q (%v)", tt.name, label, ok)
+		}
+	}
+	// Of two languages whose names are the same but for case, the second is refused, not taken for the first.
+	var conflict *ConflictError
+	if _, err := keepKey(t, s, job, Key{Format: v1alpha1.FormatText, Language: "cmn-hant"}, big); !errors.As(err, &conflict) || !strings.Contains(err.Error(), "txt in cmn_Hant") {
+		t.Errorf("another language of the same name: %v", err)
+	}
+	for _, language := range []string{"../de", "de/..", "d e", "-de", "de_", strings.Repeat("d", 33), "de\x00"} {
+		batch, err := s.Begin(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := batch.Stage(t.Context(), Key{Format: v1alpha1.FormatText, Language: language}, strings.NewReader("x")); err == nil {
+			t.Errorf("the language %q is accepted", language)
+		}
+	}
+}
+
+// What could not be staged does not keep the rest from being stored, and is not stored itself.
+func TestStageThatFailsLeavesTheOthers(t *testing.T) {
+	dir := t.TempDir()
+	volume := volumeJob()
+	for name, tt := range map[string]struct {
+		store Store
+		job   Job
+	}{
+		"ConfigMaps": {newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), configMapJob(t)},
+		"volume":     {openVolume(t, dir), volume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			batch, err := tt.store.Begin(t.Context(), tt.job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer batch.Discard()
+			stage(t, batch, v1alpha1.FormatText, "whole")
+			for _, size := range []int{10, 100_000} {
+				if err := batch.Stage(t.Context(), Key{Format: v1alpha1.FormatSRT}, &brokenReader{noise(size)}); !errors.Is(err, errBroken) {
+					t.Errorf("Stage() = %v, want the reader's error", err)
+				}
+			}
+			stage(t, batch, v1alpha1.FormatJSONv2, "{}")
+			stored, err := batch.Commit(t.Context())
+			if err != nil || len(stored) != 2 || stored[0].Format != v1alpha1.FormatText || stored[1].Format != v1alpha1.FormatJSONv2 {
+				t.Errorf("Commit() = %+v, %v, want txt and json-v2", stored, err)
+			}
+		})
+	}
+	if found := files(t, dir); len(found) != 2 {
+		t.Errorf("files %v, want two", found)
+	}
+}
+
 func TestConfigMapConflicts(t *testing.T) {
-	s := NewConfigMaps(env.Client, DefaultConfigMapMaxBytes)
+	s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
 	s.partBytes = 10_000
-	own := func(job Job) map[string]string { return labels(job, v1alpha1.FormatText, 0) }
+	own := func(job Job) map[string]string { return labels(job, Key{Format: v1alpha1.FormatText}, 0) }
 	tests := map[string]struct {
 		object func(job Job) *corev1.ConfigMap
 		names  string
@@ -335,7 +409,7 @@ func TestConfigMapConflicts(t *testing.T) {
 
 func TestConfigMapCap(t *testing.T) {
 	job := configMapJob(t)
-	s := NewConfigMaps(env.Client, 60_000)
+	s := newConfigMaps(t, env.Client, 60_000)
 	var tooLarge *TooLargeError
 	if _, err := keep(t, s, job, v1alpha1.FormatText, noise(200_000)); !errors.As(err, &tooLarge) || !strings.Contains(err.Error(), "volume") {
 		t.Errorf("want an error that names the way out, got %v", err)
@@ -347,7 +421,7 @@ func TestConfigMapCap(t *testing.T) {
 		t.Fatal(err)
 	}
 	stage(t, batch, v1alpha1.FormatText, noise(60_000))
-	if err := batch.Stage(t.Context(), v1alpha1.FormatJSONv2, strings.NewReader(noise(60_000))); !errors.As(err, &tooLarge) {
+	if err := batch.Stage(t.Context(), Key{Format: v1alpha1.FormatJSONv2}, strings.NewReader(noise(60_000))); !errors.As(err, &tooLarge) {
 		t.Errorf("want an error, got %v", err)
 	}
 	batch.Discard()
@@ -363,7 +437,7 @@ func TestConfigMapCap(t *testing.T) {
 	mustKeep(t, s, job, v1alpha1.FormatText, noise(60_000))
 
 	// The numbers at the ends of the names have two digits.
-	s = NewConfigMaps(env.Client, 1<<20)
+	s = newConfigMaps(t, env.Client, 1<<20)
 	s.partBytes = 100
 	if _, err := keep(t, s, configMapJob(t), v1alpha1.FormatText, noise(20_000)); !errors.As(err, &tooLarge) {
 		t.Errorf("want an error, got %v", err)
@@ -373,11 +447,11 @@ func TestConfigMapCap(t *testing.T) {
 func TestConfigMapStageOfABrokenBody(t *testing.T) {
 	for _, size := range []int{10, 100_000} {
 		job := configMapJob(t)
-		batch, err := NewConfigMaps(env.Client, DefaultConfigMapMaxBytes).Begin(t.Context(), job)
+		batch, err := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes).Begin(t.Context(), job)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := batch.Stage(t.Context(), v1alpha1.FormatText, &brokenReader{noise(size)}); !errors.Is(err, errBroken) {
+		if err := batch.Stage(t.Context(), Key{Format: v1alpha1.FormatText}, &brokenReader{noise(size)}); !errors.Is(err, errBroken) {
 			t.Errorf("Stage() = %v, want the reader's error", err)
 		}
 		batch.Discard()
@@ -418,7 +492,7 @@ func TestConfigMapErrors(t *testing.T) {
 				},
 				Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return tt.create },
 			})
-			if _, err := keep(t, NewConfigMaps(c, 1<<20), configMapJob(t), v1alpha1.FormatText, "text"); !tt.is(err) {
+			if _, err := keep(t, newConfigMaps(t, c, 1<<20), configMapJob(t), v1alpha1.FormatText, "text"); !tt.is(err) {
 				t.Errorf("Commit() = %v (%T)", err, err)
 			}
 		})
@@ -433,7 +507,7 @@ func TestConfigMapRace(t *testing.T) {
 		results := make([]v1alpha1.StoredTranscript, 4)
 		for i := range results {
 			wg.Go(func() {
-				s := NewConfigMaps(env.Client, DefaultConfigMapMaxBytes)
+				s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
 				s.partBytes = 10_000
 				results[i] = mustKeep(t, s, job, v1alpha1.FormatText, noise(40_000))
 			})

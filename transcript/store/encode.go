@@ -18,39 +18,61 @@ import (
 // GzipFrom is the size of a transcript, in bytes, from which on it is compressed. Below it, `kubectl get -o yaml` shows it.
 const GzipFrom = 32 << 10
 
-// errOverLimit is what a limitedBuffer returns when it is full.
+// errOverLimit means that a transcript needs more room than it may have.
 var errOverLimit = errors.New("over the limit")
 
 // document is a transcript as it is put into ConfigMaps.
 type document struct {
-	format   v1alpha1.TranscriptFormat
+	key      Key
 	encoding v1alpha1.Encoding
-	stored   []byte
-	bytes    int64
-	sha256   string
+	// stored are the bytes as they are stored, of which there are size: in memory if they are few, else in a scratch file.
+	stored io.ReaderAt
+	size   int64
+	// bytes and sha256 are those of the plain transcript.
+	bytes  int64
+	sha256 string
+}
+
+// close forgets the stored bytes.
+func (d *document) close() {
+	if file, ok := d.stored.(*ScratchFile); ok {
+		_ = file.Close() // nothing that was written is needed any more
+	}
 }
 
 // encode reads a transcript to its end and encodes it, gzip from GzipFrom on. If more than limit bytes would have to be
-// stored, it returns errOverLimit; it never holds more than that and GzipFrom in memory.
-func encode(format v1alpha1.TranscriptFormat, r io.Reader, limit int64) (*document, error) {
+// stored, it returns errOverLimit. It holds no more than GzipFrom in memory.
+func encode(scratch *Scratch, key Key, r io.Reader, limit int64) (*document, error) {
 	plain := &meter{hash: sha256.New()}
 	r = io.TeeReader(r, plain)
 	head, err := io.ReadAll(io.LimitReader(r, GzipFrom))
 	if err != nil {
 		return nil, err
 	}
-	stored := &limitedBuffer{limit: limit}
-	encoding := v1alpha1.EncodingIdentity
-	if len(head) < GzipFrom {
-		_, err = stored.Write(head)
-	} else {
-		encoding = v1alpha1.EncodingGzip
-		err = compress(stored, io.MultiReader(bytes.NewReader(head), r))
+	doc := &document{key: key, encoding: v1alpha1.EncodingIdentity, stored: bytes.NewReader(head), size: int64(len(head))}
+	if len(head) == GzipFrom {
+		file, err := compressed(scratch, io.MultiReader(bytes.NewReader(head), r), limit)
+		if err != nil {
+			return nil, err
+		}
+		doc.encoding, doc.stored, doc.size = v1alpha1.EncodingGzip, file, file.Size()
+	} else if doc.size > limit {
+		return nil, errOverLimit
 	}
+	doc.bytes, doc.sha256 = plain.n, plain.sum()
+	return doc, nil
+}
+
+// compressed gzips into a scratch file.
+func compressed(scratch *Scratch, r io.Reader, limit int64) (*ScratchFile, error) {
+	file, err := scratch.Create()
 	if err != nil {
 		return nil, err
 	}
-	return &document{format: format, encoding: encoding, stored: stored.buffer.Bytes(), bytes: plain.n, sha256: plain.sum()}, nil
+	if err := compress(&limitedWriter{w: file, left: limit}, r); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // compress gzips without a time or a name in the header, so that the same transcript gives the same bytes.
@@ -75,15 +97,15 @@ func (m *meter) Write(p []byte) (int, error) {
 
 func (m *meter) sum() string { return hex.EncodeToString(m.hash.Sum(nil)) }
 
-// limitedBuffer is a buffer that refuses to grow beyond a limit.
-type limitedBuffer struct {
-	buffer bytes.Buffer
-	limit  int64
+// limitedWriter refuses to write more than what is left.
+type limitedWriter struct {
+	w    io.Writer
+	left int64
 }
 
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if int64(b.buffer.Len())+int64(len(p)) > b.limit {
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	if l.left -= int64(len(p)); l.left < 0 {
 		return 0, errOverLimit
 	}
-	return b.buffer.Write(p)
+	return l.w.Write(p)
 }

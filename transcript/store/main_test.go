@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/testenv"
@@ -27,20 +28,26 @@ func newUID() types.UID { return uuid.NewUUID() }
 // stage stages text as a transcript.
 func stage(t testing.TB, b Batch, format v1alpha1.TranscriptFormat, text string) {
 	t.Helper()
-	if err := b.Stage(t.Context(), format, strings.NewReader(text)); err != nil {
+	if err := b.Stage(t.Context(), Key{Format: format}, strings.NewReader(text)); err != nil {
 		t.Fatalf("Stage(%s): %v", format, err)
 	}
 }
 
-// keep stores one transcript.
+// keep stores one transcript in the language that was spoken.
 func keep(t testing.TB, s Store, job Job, format v1alpha1.TranscriptFormat, text string) (v1alpha1.StoredTranscript, error) {
+	t.Helper()
+	return keepKey(t, s, job, Key{Format: format}, text)
+}
+
+// keepKey stores one transcript.
+func keepKey(t testing.TB, s Store, job Job, key Key, text string) (v1alpha1.StoredTranscript, error) {
 	t.Helper()
 	batch, err := s.Begin(t.Context(), job)
 	if err != nil {
 		return v1alpha1.StoredTranscript{}, err
 	}
 	defer batch.Discard()
-	if err := batch.Stage(t.Context(), format, strings.NewReader(text)); err != nil {
+	if err := batch.Stage(t.Context(), key, strings.NewReader(text)); err != nil {
 		return v1alpha1.StoredTranscript{}, err
 	}
 	all, err := batch.Commit(t.Context())
@@ -60,6 +67,28 @@ func mustKeep(t testing.TB, s Store, job Job, format v1alpha1.TranscriptFormat, 
 		t.Fatalf("cannot store %s: %v", format, err)
 	}
 	return stored
+}
+
+// newScratch is a scratch folder of a test, which is to be empty at its end.
+func newScratch(t testing.TB) *Scratch {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := OpenScratch(dir, DefaultScratchBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left := files(t, dir); len(left) != 0 || s.used.Load() != 0 {
+			t.Errorf("in the scratch folder, %v is left, and %d bytes count as used", left, s.used.Load())
+		}
+	})
+	return s
+}
+
+// newConfigMaps is a store of ConfigMaps with a scratch folder of its own.
+func newConfigMaps(t testing.TB, c client.Client, maxBytes int64) *ConfigMaps {
+	t.Helper()
+	return NewConfigMaps(c, newScratch(t), maxBytes)
 }
 
 // brokenReader gives some text and then fails.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -31,9 +32,38 @@ type Job struct {
 	ID string
 	// Transcripts is the part of the job's spec that says where transcripts are kept.
 	Transcripts v1alpha1.TranscriptsSpec
+	// Wanted are the transcripts that the job is to have in the end. Check asks for room for them.
+	Wanted []Key
 	// Recorded are the transcripts of this attempt that the job's status knows of. They count against the cap on what a
 	// job may store in ConfigMaps.
 	Recorded []v1alpha1.StoredTranscript
+}
+
+// Key tells the transcripts of an attempt apart.
+type Key struct {
+	// Format of the transcript.
+	Format v1alpha1.TranscriptFormat
+	// Language is the language that it was translated to; empty for the one that was spoken.
+	Language string
+}
+
+// String names the transcript in error texts.
+func (k Key) String() string {
+	if k.Language == "" {
+		return string(k.Format)
+	}
+	return string(k.Format) + " in " + k.Language
+}
+
+// languagePattern is the pattern of the languages that a job may ask for.
+var languagePattern = regexp.MustCompile(`^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$`)
+
+// check refuses languages that the API server should have refused: they become parts of file names.
+func (k Key) check() error {
+	if k.Language != "" && (len(k.Language) > 32 || !languagePattern.MatchString(k.Language)) {
+		return fmt.Errorf("%.64q cannot be a language", k.Language)
+	}
+	return nil
 }
 
 // String names the job in error texts.
@@ -50,9 +80,9 @@ type Store interface {
 // Batch is what one request stores. It must be ended by Discard, also after Commit. It is not safe for concurrent use.
 type Batch interface {
 	// Stage reads a transcript to its end, without storing it yet. Besides the errors of Commit it returns those of r,
-	// for errors.Is to find. A format may be staged once.
-	Stage(ctx context.Context, format v1alpha1.TranscriptFormat, r io.Reader) error
-	// Commit stores durably what was staged and returns what is stored now: for a format that was stored already, the
+	// for errors.Is to find; then nothing is staged of this transcript, and everything of the others. A key may be staged once.
+	Stage(ctx context.Context, key Key, r io.Reader) error
+	// Commit stores durably what was staged and returns what is stored now: for a key that was stored already, the
 	// stored transcript instead of the staged one. Errors are *UnavailableError, *ConflictError, *TooLargeError,
 	// *RejectedError, *NotMountedError or ErrGone.
 	Commit(ctx context.Context) ([]v1alpha1.StoredTranscript, error)
@@ -82,9 +112,13 @@ func (s Stores) of(job Job) Store {
 }
 
 // fileName is the name of a transcript as a file, and as a key of a ConfigMap.
-func fileName(format v1alpha1.TranscriptFormat) string {
-	if format == v1alpha1.FormatJSONv2 {
-		return "transcript.json"
+func fileName(key Key) string {
+	extension := string(key.Format)
+	if key.Format == v1alpha1.FormatJSONv2 {
+		extension = "json"
 	}
-	return "transcript." + string(format)
+	if key.Language != "" {
+		extension = key.Language + "." + extension
+	}
+	return "transcript." + extension
 }

@@ -56,7 +56,7 @@ type Volume struct {
 	Path string
 }
 
-// Volumes keeps transcripts as files on volumes: <namespace>/[<directory>/]<name>/<uid>-<attempt>/transcript.{txt,srt,json}.
+// Volumes keeps transcripts as files on volumes: <namespace>/[<directory>/]<name>/<uid>-<attempt>/transcript.[<language>.]{txt,srt,vtt,json}.
 // Paths cannot leave the volume, whatever symbolic links are on it.
 type Volumes struct {
 	roots map[string]*os.Root
@@ -194,36 +194,46 @@ type volumeBatch struct {
 
 // stagedFile is a complete temporary file.
 type stagedFile struct {
-	format    v1alpha1.TranscriptFormat
+	key       Key
 	temporary string
 	bytes     int64
 	sha256    string
 }
 
 // Stage implements Batch. It streams to a temporary file beside the final one; memory does not grow with the size.
-func (b *volumeBatch) Stage(_ context.Context, format v1alpha1.TranscriptFormat, r io.Reader) error {
+func (b *volumeBatch) Stage(_ context.Context, key Key, r io.Reader) error {
+	if err := key.check(); err != nil {
+		return err
+	}
 	if err := b.root.MkdirAll(b.dir, directoryMode); err != nil {
 		return unavailable(b.claim, err)
 	}
-	name := path.Join(b.dir, temporaryPrefix+fileName(format)+"-"+randomName()+temporarySuffix)
+	name := path.Join(b.dir, temporaryPrefix+fileName(key)+"-"+randomName()+temporarySuffix)
 	f, err := b.store.create(b.root, name)
 	if err != nil {
 		return unavailable(b.claim, err)
 	}
-	b.staged = append(b.staged, stagedFile{format: format, temporary: name})
-	staged := &b.staged[len(b.staged)-1]
-
-	source := &sourceReader{r: r}
 	content := &meter{hash: sha256.New()}
-	_, err = io.Copy(io.MultiWriter(f, content), source)
+	if err := b.fill(f, content, r); err != nil {
+		// One that cannot be removed is left to removeStale.
+		_ = b.root.Remove(name)
+		return err
+	}
+	b.staged = append(b.staged, stagedFile{key: key, temporary: name, bytes: content.n, sha256: content.sum()})
+	return nil
+}
+
+// fill writes a temporary file, so that it is on the disk when it gets its final name: afterwards would be too late, since a crash
+// could leave an empty file of that name.
+func (b *volumeBatch) fill(f file, content *meter, r io.Reader) error {
+	source := &sourceReader{r: r}
+	_, err := io.Copy(io.MultiWriter(f, content), source)
 	if source.err != nil {
 		return errors.Join(source.err, f.Close())
 	}
-	// Synced once it is renamed would be too late: a crash could leave an empty file of the final name.
 	if err := errors.Join(err, f.Chmod(fileMode), f.Sync(), f.Close()); err != nil {
 		return unavailable(b.claim, err)
 	}
-	staged.bytes, staged.sha256 = content.n, content.sum()
 	return nil
 }
 
@@ -249,11 +259,11 @@ func (b *volumeBatch) Commit(context.Context) ([]v1alpha1.StoredTranscript, erro
 
 // place gives a staged file its final name, unless a transcript of that name is there.
 func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, error) {
-	final := path.Join(b.dir, fileName(staged.format))
+	final := path.Join(b.dir, fileName(staged.key))
 	size, sum, err := b.existing(final)
 	switch {
 	case err == nil:
-		return b.describe(staged.format, final, size, sum), nil
+		return b.describe(staged.key, final, size, sum), nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
@@ -264,7 +274,7 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 		if err != nil {
 			return nil, err
 		}
-		return b.describe(staged.format, final, size, sum), nil
+		return b.describe(staged.key, final, size, sum), nil
 	case errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS):
 		// A file system without hard links.
 		if err := b.root.Rename(staged.temporary, final); err != nil {
@@ -273,7 +283,7 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 	case err != nil:
 		return nil, err
 	}
-	return b.describe(staged.format, final, staged.bytes, staged.sha256), nil
+	return b.describe(staged.key, final, staged.bytes, staged.sha256), nil
 }
 
 // existing reads a transcript that is there. It is a whole one, since it got its name only when it was.
@@ -297,9 +307,10 @@ func (b *volumeBatch) existing(name string) (size int64, sum string, err error) 
 	return content.n, content.sum(), nil
 }
 
-func (b *volumeBatch) describe(format v1alpha1.TranscriptFormat, name string, size int64, sum string) *v1alpha1.StoredTranscript {
+func (b *volumeBatch) describe(key Key, name string, size int64, sum string) *v1alpha1.StoredTranscript {
 	return &v1alpha1.StoredTranscript{
-		Format:                format,
+		Format:                key.Format,
+		Language:              key.Language,
 		Attempt:               b.job.Attempt,
 		JobID:                 b.job.ID,
 		PersistentVolumeClaim: &v1alpha1.TranscriptFileReference{ClaimName: b.claim, Path: name},

@@ -99,6 +99,29 @@ func TestVolumeKeepsAFile(t *testing.T) {
 	}
 }
 
+func TestVolumeKeepsTranslations(t *testing.T) {
+	dir, job := t.TempDir(), volumeJob()
+	v := openVolume(t, dir)
+	folder := "media/meetings/2026/standup/" + string(job.UID) + "-2/"
+	for language, file := range map[string]string{"": "transcript.srt", "de": "transcript.de.srt", "cmn_Hant": "transcript.cmn_Hant.srt"} {
+		got, err := keepKey(t, v, job, Key{Format: v1alpha1.FormatSRT, Language: language}, "in "+language)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Language != language || got.PersistentVolumeClaim.Path != folder+file || got.SHA256 != sum("in "+language) {
+			t.Errorf("stored %+v, %+v, want %s", got, got.PersistentVolumeClaim, file)
+		}
+	}
+	for _, language := range []string{"../../de", "de/de", ".", "de."} {
+		if _, err := keepKey(t, v, job, Key{Format: v1alpha1.FormatSRT, Language: language}, "x"); err == nil {
+			t.Errorf("the language %q is accepted", language)
+		}
+	}
+	if found := files(t, dir); len(found) != 3 {
+		t.Errorf("files %v, want three", found)
+	}
+}
+
 func TestVolumeDuplicateWritesNothing(t *testing.T) {
 	dir, job := t.TempDir(), volumeJob()
 	v := openVolume(t, dir)
@@ -129,7 +152,7 @@ func TestVolumeStoresNothingOfABrokenBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	stage(t, batch, v1alpha1.FormatText, "whole")
-	if err := batch.Stage(t.Context(), v1alpha1.FormatJSONv2, &brokenReader{noise(100_000)}); !errors.Is(err, errBroken) {
+	if err := batch.Stage(t.Context(), Key{Format: v1alpha1.FormatJSONv2}, &brokenReader{noise(100_000)}); !errors.Is(err, errBroken) {
 		t.Errorf("Stage() = %v, want the reader's error", err)
 	}
 	for _, name := range files(t, dir) {
@@ -287,7 +310,7 @@ func BenchmarkVolumeStage(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := batch.Stage(b.Context(), v1alpha1.FormatText, io.LimitReader(&repeatingReader{block: block}, size)); err != nil {
+				if err := batch.Stage(b.Context(), Key{Format: v1alpha1.FormatText}, io.LimitReader(&repeatingReader{block: block}, size)); err != nil {
 					b.Fatal(err)
 				}
 				batch.Discard()

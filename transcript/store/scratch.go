@@ -1,0 +1,94 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+)
+
+// DefaultScratchBytes is the most that a Scratch holds at once unless said otherwise. Ten hours of speech need some 25 MB as JSON and
+// a few more compressed.
+const DefaultScratchBytes = 1 << 30
+
+// Scratch is a folder for what is too large for memory and not yet stored. Its files have no names: they are gone with the process,
+// however that ends. It never holds more than its limit, since a folder that outgrows its volume has the whole pod evicted.
+type Scratch struct {
+	path     string
+	maxBytes int64
+	used     atomic.Int64
+}
+
+// OpenScratch returns a Scratch in a folder, which must exist. It tries whether files can be made there.
+func OpenScratch(path string, maxBytes int64) (*Scratch, error) {
+	s := &Scratch{path: path, maxBytes: maxBytes}
+	f, err := s.Create()
+	if err != nil {
+		return nil, err
+	}
+	return s, f.Close()
+}
+
+// Create makes an empty file. Its errors, and those of writing to the file, are *UnavailableError.
+func (s *Scratch) Create() (*ScratchFile, error) {
+	f, err := os.CreateTemp(s.path, "transcript-*")
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(s.unavailable(err), f.Close())
+	}
+	return &ScratchFile{scratch: s, file: f}, nil
+}
+
+func (s *Scratch) unavailable(err error) error {
+	return &UnavailableError{Store: "the webhook receiver's scratch folder " + s.path, Err: err}
+}
+
+// ScratchFile is a file of a Scratch. It is written first, then read as often as needed, and closed at last.
+type ScratchFile struct {
+	scratch *Scratch
+	file    *os.File
+	size    int64
+}
+
+// Write implements io.Writer.
+func (f *ScratchFile) Write(p []byte) (int, error) {
+	if used := f.scratch.used.Add(int64(len(p))); used > f.scratch.maxBytes {
+		f.scratch.used.Add(-int64(len(p)))
+		return 0, f.scratch.unavailable(fmt.Errorf("it would hold more than %d bytes; see the webhook receiver's --scratch-max-bytes", f.scratch.maxBytes))
+	}
+	n, err := f.file.Write(p)
+	f.size += int64(n)
+	f.scratch.used.Add(int64(n) - int64(len(p)))
+	if err != nil {
+		return n, f.scratch.unavailable(err)
+	}
+	return n, nil
+}
+
+// Size is how many bytes were written.
+func (f *ScratchFile) Size() int64 { return f.size }
+
+// Content reads what was written so far, from the beginning.
+func (f *ScratchFile) Content() *io.SectionReader { return io.NewSectionReader(f, 0, f.size) }
+
+// ReadAt implements io.ReaderAt.
+func (f *ScratchFile) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := f.file.ReadAt(p, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = f.scratch.unavailable(err)
+	}
+	return n, err
+}
+
+// Close forgets the content.
+func (f *ScratchFile) Close() error {
+	f.scratch.used.Add(-f.size)
+	f.size = 0
+	return f.file.Close()
+}

@@ -1,0 +1,124 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestScratch(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenScratch(dir, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"once ", "and ", "again"} {
+		if _, err := io.WriteString(f, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if got, err := io.ReadAll(f.Content()); err != nil || string(got) != "once and again" || f.Size() != int64(len(got)) {
+			t.Errorf("read %q, %v", got, err)
+		}
+	}
+	// A crash at this moment would leave nothing.
+	if found := files(t, dir); len(found) != 0 {
+		t.Errorf("the file has a name: %v", found)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var unavailable *UnavailableError
+	if _, err := f.Write([]byte("x")); !errors.As(err, &unavailable) {
+		t.Errorf("writing to a closed file: %v", err)
+	}
+	if used := s.used.Load(); used != 0 {
+		t.Errorf("%d bytes are in use after the end", used)
+	}
+}
+
+// The limit is for all files together, and what is closed makes room again.
+func TestScratchLimit(t *testing.T) {
+	s, err := OpenScratch(t.TempDir(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := scratchFile(t, s), scratchFile(t, s)
+	if _, err := io.WriteString(one, strings.Repeat("x", 60)); err != nil {
+		t.Fatal(err)
+	}
+	var unavailable *UnavailableError
+	if n, err := io.WriteString(two, strings.Repeat("x", 41)); n != 0 || !errors.As(err, &unavailable) || !strings.Contains(err.Error(), "--scratch-max-bytes") {
+		t.Errorf("beyond the limit: %d, %v", n, err)
+	}
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(two, strings.Repeat("x", 100)); err != nil {
+		t.Errorf("there is room again, and still: %v", err)
+	}
+	if err := two.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	var all sync.WaitGroup
+	for range 8 {
+		f := scratchFile(t, s)
+		all.Go(func() {
+			for range 100 {
+				_, _ = f.Write([]byte("x"))
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if used := s.used.Load(); used != 0 {
+		t.Errorf("%d bytes are in use after the end", used)
+	}
+}
+
+func scratchFile(t *testing.T, s *Scratch) *ScratchFile {
+	t.Helper()
+	f, err := s.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestScratchThatIsNotThere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "missing")
+	var unavailable *UnavailableError
+	if _, err := OpenScratch(dir, 100); !errors.As(err, &unavailable) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("OpenScratch() = %v", err)
+	}
+}
+
+// A transcript for ConfigMaps that does not fit into the scratch folder may fit when others are through.
+func TestConfigMapOfAFullScratchFolder(t *testing.T) {
+	scratch, err := OpenScratch(t.TempDir(), 40_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unavailable *UnavailableError
+	if _, err := keep(t, NewConfigMaps(env.Client, scratch, 1<<20), configMapJob(t), "txt", noise(100_000)); !errors.As(err, &unavailable) {
+		t.Errorf("Stage() = %v", err)
+	}
+	if used := scratch.used.Load(); used != 0 {
+		t.Errorf("%d bytes are in use after the end", used)
+	}
+}
