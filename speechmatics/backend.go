@@ -57,23 +57,24 @@ type Capabilities struct {
 
 // Capabilities returns what a backend can do; nothing for one that is not among the constants.
 //
-//	                     saas     appliance  worker   source
-//	CanList              yes      yes        yes      specification; worker: its page calls the lack of DELETE, /usage and
-//	                                                  include_deleted "the only differences"
-//	ListHasConfig        yes      no         no (?)   specification, JobDetails; worker: not said
-//	ListsDeleted         yes      yes        no       specification, not restricted to the hosted service; worker's page
-//	CanDelete            yes      yes        no       specification; worker's page
-//	KnowsWait            yes      no         no       specification: "only available on SaaS"
-//	HasUsage             yes      no (?)     no       specification; appliance: not documented; worker's page
-//	HasLog               yes      yes        yes      specification, which knows 501, too; worker's page
-//	HasDiscovery         yes      no         no       discovery's page: the hosted service only
-//	HasAlignment         yes      no         no       deployment overview: the hosted service only
-//	TakesProcessingData  no       yes        yes      specification: "only available for on-prem"
-//	Remembers            yes      yes        no       worker: jobs are in memory, a restart forgets them
-//	Retention            7 days   24 h       none     limits' page; appliance: the default, which can be configured;
-//	                                                  worker: a bounded number of jobs, however old
+//	                     | saas     | appliance | worker   | source
+//	CanList              | yes      | yes       | yes      | specification; worker: its page calls the lack of DELETE, /usage and
+//	                     |          |           |          | include_deleted "the only differences"
+//	ListHasConfig        | yes      | no        | no (?)   | specification, JobDetails; worker: not said
+//	ListsDeleted         | yes      | yes       | no       | specification, not restricted to the hosted service; worker's page
+//	CanDelete            | yes      | yes       | no       | specification; worker's page
+//	KnowsWait            | yes      | no        | no       | specification: "only available on SaaS"
+//	HasUsage             | yes      | no (?)    | no       | specification; appliance: not documented; worker's page
+//	HasLog               | yes      | yes       | yes      | specification, which knows 501, too; worker's page
+//	HasDiscovery         | yes      | no        | no       | discovery's page: the hosted service only
+//	HasAlignment         | yes      | no        | no       | deployment overview: the hosted service only
+//	TakesProcessingData  | no       | yes       | yes      | specification: "only available for on-prem"
+//	Remembers            | yes      | yes       | no       | worker: jobs are in memory, a restart forgets them
+//	Retention            | 7 days   | 24 h      | none     | limits' page; appliance: the default, which can be configured;
+//	                     |          |           |          | worker: a bounded number of jobs, however old
 //
-// The worker's page is "Batch persistent worker" of the provider's documentation. What is not documented, marked (?), has the value under which a caller does more work, but never believes more than was promised.
+// The worker's page is "Batch persistent worker" of the provider's documentation. What is not documented, marked (?), has the
+// value under which a caller does more work, but never believes more than was promised.
 func (b Backend) Capabilities() Capabilities {
 	switch b {
 	case SaaS:

@@ -40,7 +40,7 @@ type Client struct {
 	app         string
 	backend     Backend
 	http        *http.Client
-	now         func() time.Time // used only where an answer has no date of its own
+	now         func() time.Time
 }
 
 // Option adjusts a Client.
@@ -102,6 +102,17 @@ func WithApp(app string) Option {
 			return &InvalidError{Operation: opNew, Field: "app", Problem: problem}
 		}
 		c.app = app
+		return nil
+	}
+}
+
+// WithClock sets the clock. The client reads it where an answer's age matters, and never waits for it.
+func WithClock(now func() time.Time) Option {
+	return func(c *Client) error {
+		if now == nil {
+			return &InvalidError{Operation: opNew, Field: "clock", Problem: "is nil"}
+		}
+		c.now = now
 		return nil
 	}
 }

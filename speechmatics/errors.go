@@ -21,6 +21,8 @@ const (
 	opListJobs   = "ListJobs"
 	opTranscript = "Transcript"
 	opDeleteJob  = "DeleteJob"
+
+	opFindSubmissions = "FindSubmissions"
 )
 
 // Error is an answer of the provider, or of something in front of it, that is not a success.

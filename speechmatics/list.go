@@ -38,6 +38,9 @@ type ListOptions struct {
 	IncludeDeleted bool
 	// PageSize is the number of jobs per request, 1 to 100; 0 means 100.
 	PageSize int
+	// BeforeRequest, if not nil, is called before each request: the place to wait for one's turn. An error of it ends the list, and
+	// is yielded as it is.
+	BeforeRequest func(context.Context) error
 }
 
 // ListJobs lists the jobs of the key's project, newest first, with one request per page, sent when its first job is asked for. No
@@ -61,7 +64,7 @@ func (c *Client) ListJobs(ctx context.Context, opts ListOptions) iter.Seq2[*Job,
 		}
 		for more := true; more; {
 			var jobs []*Job
-			jobs, more, err = c.nextPage(ctx, pages)
+			jobs, more, err = c.nextPage(ctx, pages, opts.BeforeRequest)
 			for _, job := range jobs {
 				if isOlder(job, opts.CreatedAfter) || !yield(job, nil) {
 					return
@@ -86,7 +89,12 @@ func isOlder(job *Job, limit time.Time) bool {
 }
 
 // nextPage returns the jobs of the next page that were not listed before, also together with an error, and whether there may be more.
-func (c *Client) nextPage(ctx context.Context, pages *pager) (jobs []*Job, more bool, err error) {
+func (c *Client) nextPage(ctx context.Context, pages *pager, before func(context.Context) error) (jobs []*Job, more bool, err error) {
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return nil, false, err
+		}
+	}
 	call := call{operation: opListJobs, method: http.MethodGet, segments: []string{"jobs"}, query: pages.query()}
 	resp, err := c.do(ctx, call)
 	if err != nil {

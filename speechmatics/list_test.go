@@ -426,3 +426,22 @@ func FuzzListPage(f *testing.F) {
 		}
 	})
 }
+
+// The hook is called for each page, before its request, and what it says counts.
+func TestListJobsBeforeRequest(t *testing.T) {
+	errWait := errors.New("no turn")
+	server := &listServer{jobs: evenly(250)}
+	turns := 0
+	ids, err := collect(serve(t, server.ServeHTTP).ListJobs(testContext(t), ListOptions{BeforeRequest: func(context.Context) error {
+		if len(server.requests) != turns {
+			t.Errorf("turn %d after %d requests", turns+1, len(server.requests))
+		}
+		if turns++; turns == 3 {
+			return errWait
+		}
+		return nil
+	}}))
+	if err != errWait || len(ids) != 199 || len(server.requests) != 2 { //nolint:errorlint // as it is
+		t.Errorf("got %d jobs, %v, after %d requests", len(ids), err, len(server.requests))
+	}
+}
