@@ -1,0 +1,210 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package transcript
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// maxSpeakers and maxChannels bound the labels that are remembered. The provider has up to 100 channels.
+const (
+	maxSpeakers = 10_000
+	maxChannels = 128
+)
+
+// Feature is one of the provider's features, as the resources of this project call it.
+type Feature string
+
+// The features whose errors a document tells. A feature that is not known here is called by the provider's name for it in
+// CamelCase.
+const (
+	Translation            Feature = "Translation"
+	Summarization          Feature = "Summarization"
+	SentimentAnalysis      Feature = "SentimentAnalysis"
+	TopicDetection         Feature = "TopicDetection"
+	AutoChapters           Feature = "AutoChapters"
+	AudioEvents            Feature = "AudioEvents"
+	LanguageIdentification Feature = "LanguageIdentification"
+)
+
+// TypeMissing is the type of the error of a translation that was asked for and is not in the document. The provider has no such
+// type: it tells of a translation that failed without saying into which language.
+const TypeMissing = "missing"
+
+// Facts is what a document tells about itself.
+type Facts struct {
+	// Language is the one that was identified, by the largest part of the audio, or else the one that was configured, as
+	// a code of the provider. Empty if the document says neither.
+	Language string
+	// Duration is the length of the audio, in whole seconds as the provider tells it, or if it does not, up to the end of
+	// the last result.
+	Duration time.Duration
+	// Speakers is the number of speakers that were told apart, 0 if this was not asked for.
+	Speakers int
+	// Translations are the languages that the document is translated into, in order.
+	Translations []string
+	// Errors are those of single features: the transcript itself is complete.
+	Errors []FeatureError
+}
+
+// FeatureError says that a feature failed, while the job did not.
+type FeatureError struct {
+	// Feature that failed.
+	Feature Feature
+	// Language of the translation that failed, if it is known.
+	Language string
+	// Type is the provider's word for what happened, "translation_failed" for example, or [TypeMissing].
+	Type string
+	// Message explains it, in at most 4 KiB. May be empty.
+	Message string
+}
+
+// ReadFacts reads a document to its end. Errors are [*FormatError], or else those of r.
+func ReadFacts(r io.Reader) (*Facts, error) {
+	sv, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Facts{
+		Language:     sv.language(),
+		Duration:     sv.duration(),
+		Speakers:     len(sv.speakers),
+		Translations: sv.translations,
+		Errors:       sv.errors(),
+	}, nil
+}
+
+// survey is what must be known of a document before it can be rendered, and all that its facts are made from.
+type survey struct {
+	metadata     metadata
+	seconds      time.Duration   // job.duration
+	last         time.Duration   // the end of the last result
+	spoken       map[string]int  // how many results are in each language
+	speakers     map[string]bool // the labels of known speakers
+	channels     []string        // in the order of their first results; "" where a result has none
+	translations []string
+}
+
+// read surveys a document.
+func read(r io.Reader) (*survey, error) {
+	sv := &survey{spoken: map[string]int{}, speakers: map[string]bool{}}
+	s := newScanner(r)
+	err := s.walk(visitor{
+		duration: func(seconds float64) error {
+			var err error
+			sv.seconds, err = s.moment(seconds)
+			return err
+		},
+		metadata: func(m *metadata) error {
+			sv.metadata = *m
+			return nil
+		},
+		result: func(it *item) error { return sv.result(s, it) },
+		translation: func(language string) (func(*sentence) error, error) {
+			return nil, sv.translation(s, language)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(sv.translations)
+	return sv, nil
+}
+
+func (sv *survey) result(s *scanner, it *item) error {
+	for _, seconds := range []*float64{it.Start, it.End} {
+		if seconds == nil {
+			continue
+		}
+		at, err := s.moment(*seconds)
+		if err != nil {
+			return err
+		}
+		sv.last = max(sv.last, at)
+	}
+	said := best(it.Alternatives)
+	if said.Language != "" {
+		sv.spoken[said.Language]++
+	}
+	if said.Speaker != "" && said.Speaker != unknownSpeaker {
+		sv.speakers[said.Speaker] = true
+	}
+	if !slices.Contains(sv.channels, it.Channel) {
+		sv.channels = append(sv.channels, it.Channel)
+	}
+	switch {
+	case len(sv.spoken) > maxLanguages:
+		return s.formatError("it has more than %d languages", maxLanguages)
+	case len(sv.speakers) > maxSpeakers:
+		return s.formatError("it has more than %d speakers", maxSpeakers)
+	case len(sv.channels) > maxChannels:
+		return s.formatError("it has more than %d channels", maxChannels)
+	default:
+		return nil
+	}
+}
+
+func (sv *survey) translation(s *scanner, language string) error {
+	if slices.Contains(sv.translations, language) {
+		return s.formatError("a translation is there twice")
+	}
+	if len(sv.translations) == maxLanguages {
+		return s.formatError("it has more than %d translations", maxLanguages)
+	}
+	sv.translations = append(sv.translations, language)
+	return nil
+}
+
+// notALanguage are the codes with which a job leaves the language to the provider.
+func notALanguage(code string) bool { return code == "" || code == "auto" }
+
+func (sv *survey) language() string {
+	m := &sv.metadata
+	switch identified := mostOf(m.identified); {
+	case m.unsure.Type == "" && identified != "":
+		return identified
+	case !notALanguage(m.language):
+		return m.language
+	default: // what was used in the end is in the results
+		return mostOf(sv.spoken)
+	}
+}
+
+// mostOf is the key with the largest value, of equals the first in order; empty if there is none.
+func mostOf[V int | time.Duration](m map[string]V) string {
+	var most string
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if most == "" || m[key] > m[most] {
+			most = key
+		}
+	}
+	return most
+}
+
+func (sv *survey) duration() time.Duration {
+	if sv.seconds > 0 {
+		return sv.seconds
+	}
+	return sv.last
+}
+
+func (sv *survey) errors() []FeatureError {
+	errs := slices.Clone(sv.metadata.errors)
+	if sv.metadata.unsure.Type != "" {
+		errs = append(errs, sv.metadata.unsure)
+	}
+	for _, language := range sv.metadata.targets {
+		if !slices.Contains(sv.translations, language) {
+			errs = append(errs, FeatureError{
+				Feature: Translation, Language: language, Type: TypeMissing,
+				Message: fmt.Sprintf("A translation into %q was asked for, and the transcript has none.", language),
+			})
+		}
+	}
+	return errs
+}

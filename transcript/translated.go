@@ -1,0 +1,97 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package transcript
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+)
+
+// sentences goes through the sentences of the translation.
+func (src *source) sentences(each func(*sentence) error) error {
+	return src.walk(visitor{translation: func(language string) (func(*sentence) error, error) {
+		if language == src.language {
+			return each, nil
+		}
+		return nil, nil
+	}})
+}
+
+// translatedChannels are the channels of the translation, in the order in which they come.
+func (src *source) translatedChannels() ([]string, error) {
+	var channels []string
+	err := src.sentences(func(sent *sentence) error {
+		if !slices.Contains(channels, sent.Channel) {
+			channels = append(channels, sent.Channel)
+		}
+		return nil
+	})
+	return channels, err
+}
+
+// translated gives the words of a translation. The document has times for its sentences only; they are shared out.
+func (src *source) translated(channel string, emit func(word) error) error {
+	a := &assembler{} // for its times
+	var last rune
+	rtl := rightToLeftLanguages[src.language]
+	return src.sentences(func(sent *sentence) error {
+		text := clean(sent.Content)
+		if sent.Channel != channel || text == "" {
+			return nil
+		}
+		w := word{text: text, rtl: rtl, mark: sentenceMark, voice: voice{speaker: speakerName(sent.Speaker), channel: sent.Channel}}
+		w.start, w.end = a.times(sent.Start, sent.End)
+		first, _ := utf8.DecodeRuneInString(text)
+		if last != 0 {
+			w.delimiter = gap(last, first)
+		}
+		last, _ = utf8.DecodeLastRuneInString(text)
+		for _, piece := range divide(w) {
+			if err := emit(piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// divide makes words of a sentence, wherever Unicode's line breaking algorithm (UAX #14) allows a line to end. It knows the
+// scripts without spaces, and which marks must not begin a line.
+func divide(w word) []word {
+	var texts, delimiters []string
+	delimiter := w.delimiter
+	for rest, state := w.text, -1; rest != ""; {
+		var segment string
+		segment, rest, _, state = uniseg.FirstLineSegmentInString(rest, state)
+		text := strings.TrimRight(segment, " ")
+		texts = append(texts, text)
+		delimiters = append(delimiters, delimiter)
+		delimiter = segment[len(text):]
+	}
+	pieces := share(w, texts)
+	for i := range pieces {
+		p := &pieces[i]
+		p.delimiter = delimiters[i]
+		if i < len(pieces)-1 {
+			p.mark = markOf(p.text)
+		}
+	}
+	return pieces
+}
+
+// markOf says what a word ends, by its last character.
+func markOf(text string) mark {
+	last, _ := utf8.DecodeLastRuneInString(text)
+	switch {
+	case endsSentence(string(last)):
+		return sentenceMark
+	case strings.ContainsRune(",;:，、；：،؛", last):
+		return clauseMark
+	default:
+		return noMark
+	}
+}
