@@ -39,6 +39,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/contract"
 	"github.com/transcription-operator/transcription-operator/internal/testenv"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
@@ -185,7 +186,7 @@ func (w *world) startSimulator(opts []worldOption) {
 		option(w, &options)
 	}
 	w.simulator = simulator.New(options)
-	s := httptest.NewServer(w.simulator)
+	s := httptest.NewServer(contract.Handler(w.t, w.simulator)) // what the operator really sends must be what the provider specifies
 	w.provider = s.URL + "/v2"
 	w.t.Cleanup(func() {
 		s.CloseClientConnections()
