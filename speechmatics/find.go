@@ -41,6 +41,8 @@ type Submissions struct {
 	Jobs []*Job
 	// Unidentified are jobs that might be the one: they are listed, but what they are cannot be told any more, because they are gone.
 	Unidentified []*Job
+	// Incomplete means that SubmissionQuery.MaxLookups was reached, so that there are jobs which were not looked at.
+	Incomplete bool
 	// Doubt says, for people, why it proves nothing if a job is not among Jobs; empty if it was not listed, and that is all there is to know.
 	Doubt string
 }
@@ -66,7 +68,7 @@ func (c *Client) FindSubmissions(ctx context.Context, query SubmissionQuery) (*S
 		if err := search.consider(ctx, job); err != nil {
 			return nil, err
 		}
-		if search.exhausted {
+		if search.found.Incomplete {
 			break
 		}
 	}
@@ -81,7 +83,6 @@ type search struct {
 	found      Submissions
 	lookups    int
 	lookupsMax int
-	exhausted  bool
 }
 
 func (c *Client) newSearch(query SubmissionQuery) (*search, error) {
@@ -137,7 +138,7 @@ func (s *search) consider(ctx context.Context, job *Job) error {
 // lookUp asks about a job of which the list tells too little. It returns nil without an error for one that cannot be asked about.
 func (s *search) lookUp(ctx context.Context, listed *Job) (*Job, error) {
 	if s.lookups == s.lookupsMax {
-		s.exhausted = true
+		s.found.Incomplete = true
 		return nil, nil
 	}
 	s.lookups++
@@ -186,7 +187,7 @@ func (s *search) doubts() []string {
 	if n := len(s.found.Unidentified); n > 0 {
 		doubts = append(doubts, fmt.Sprintf("%d jobs of that time are gone, so that it cannot be told what they were", n))
 	}
-	if s.exhausted {
+	if s.found.Incomplete {
 		doubts = append(doubts, fmt.Sprintf("there are more than %d jobs of that time to look at", s.lookupsMax))
 	}
 	return doubts
