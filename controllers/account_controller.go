@@ -141,6 +141,7 @@ func probe(ctx context.Context, p *provider) error {
 func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus, err error, now time.Time) time.Duration {
 	var (
 		broken  *accountError
+		keyless = account.AccountSpec().APIKeySecretRef == nil
 		reason  = v1alpha1.ReasonKeyAccepted
 		message = "Speechmatics accepts the key"
 		ready   = metav1.ConditionTrue
@@ -148,10 +149,16 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 		after   = jitter(r.options.SecretInterval)
 	)
 	switch {
+	case err == nil && keyless:
+		reason, message = v1alpha1.ReasonReachable, backendNames[backendOf(account.AccountSpec())]+" answers without a key"
 	case err == nil:
 	case errors.As(err, &broken):
 		reason, message, ready, stalled = broken.reason, broken.message, metav1.ConditionFalse, metav1.ConditionTrue
 		after = jitter(r.options.RetryInterval)
+	case keyless && speechmatics.IsUnauthorized(err):
+		reason, ready, stalled = v1alpha1.ReasonKeyRequired, metav1.ConditionFalse, metav1.ConditionTrue
+		message = fmt.Sprintf("a key is asked for (%s): name the Secret that holds it in spec.apiKeySecretRef", explain(err))
+		after = jitter(r.options.SecretInterval / 5)
 	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
 		reason, ready, stalled = v1alpha1.ReasonKeyRefused, metav1.ConditionFalse, metav1.ConditionTrue
 		message = fmt.Sprintf("Speechmatics refuses the key (%s): put a valid key of this region into the Secret", explain(err))
@@ -161,7 +168,7 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 		return jitter(r.options.RetryInterval)
 	default:
 		reason, ready = v1alpha1.ReasonProviderUnavailable, metav1.ConditionFalse
-		message = fmt.Sprintf("the key could not be tried: %s", explain(err))
+		message = fmt.Sprintf("the account could not be tried: %s", explain(err))
 		after = jitter(r.options.RetryInterval)
 	}
 	for kind, state := range map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: ready, v1alpha1.ConditionStalled: stalled} {

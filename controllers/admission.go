@@ -70,6 +70,9 @@ type limits struct {
 	requests    *rate.Limiter
 	runningJobs int
 	pausedUntil time.Time
+	// heldUntil is when submissions go on after the backend had no room for one, and heldBecause what it said.
+	heldUntil   time.Time
+	heldBecause string
 	// waiting are the jobs that want to be submitted, running those that were let in and have not finished.
 	waiting map[types.UID]candidate
 	running map[types.UID]struct{}
@@ -216,7 +219,7 @@ func (l *limits) dispatch(caller types.UID) {
 // nextTurn takes a turn, or says how long there is none.
 func (l *limits) nextTurn() time.Duration {
 	now := l.clock.Now()
-	if pause := l.pausedUntil.Sub(now); pause > 0 {
+	if pause := max(l.pausedUntil.Sub(now), l.heldUntil.Sub(now)); pause > 0 {
 		return pause
 	}
 	reservation := l.submissions.ReserveN(now, 1)
@@ -303,4 +306,24 @@ func (l *limits) slowDown(retryAfter time.Duration) {
 	if until.After(l.pausedUntil) {
 		l.pausedUntil = until
 	}
+}
+
+// hold lets nobody in for a while: the backend has no room for a job. Requests about jobs that are there go on.
+func (l *limits) hold(pause time.Duration, because string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := l.clock.Now().Add(min(max(pause, minPause), maxPause))
+	if until.After(l.heldUntil) {
+		l.heldUntil, l.heldBecause = until, because
+	}
+}
+
+// holding says why nobody is let in for a while; empty if that is not so.
+func (l *limits) holding() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.clock.Now().Before(l.heldUntil) {
+		return ""
+	}
+	return l.heldBecause
 }

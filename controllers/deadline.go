@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,19 @@ func (s *scope) beforeDeadline(wait time.Duration) time.Duration {
 }
 
 func (s *scope) deadlineExceeded() *failure {
-	return &failure{reason: v1alpha1.ReasonDeadlineExceeded, message: fmt.Sprintf("the job took longer than activeDeadlineSeconds (%d s) permits, and was cancelled; create a new one with more time", *s.job.Spec.ActiveDeadlineSeconds)}
+	return s.tookTooLong(", and was cancelled")
+}
+
+// deadlineExceededButRuns is the failure of a job whose time is over, and whose remote job cannot be cancelled.
+func (s *scope) deadlineExceededButRuns(cause error) *failure {
+	f := s.tookTooLong("")
+	f.message += fmt.Sprintf(". Job %s could not be cancelled: %s", s.remoteID(), explain(cause))
+	return f
+}
+
+func (s *scope) tookTooLong(end string) *failure {
+	return &failure{reason: v1alpha1.ReasonDeadlineExceeded, message: fmt.Sprintf(
+		"the job took longer than activeDeadlineSeconds (%d s) permits%s; create a new one with more time", *s.job.Spec.ActiveDeadlineSeconds, end)}
 }
 
 // outOfReach is the failure of a job whose time is over and whose account is gone, so that nobody can look at it or cancel it.
@@ -46,14 +59,17 @@ func (s *scope) outOfReach(p *pause) error {
 	if !s.deadlinePassed() || (p.reason != v1alpha1.ReasonAccountNotFound && p.reason != v1alpha1.ReasonAccountReplaced) {
 		return p
 	}
-	f := s.deadlineExceeded()
-	f.message += fmt.Sprintf("; but job %s could not be cancelled at Speechmatics: %s", s.remoteID(), p.message)
-	return f
+	return s.deadlineExceededButRuns(p)
 }
 
 // cancel deletes a running job at the provider, because its time is over.
 func (r *JobReconciler) cancel(ctx context.Context, s *scope, p *provider) (verdict, error) {
-	if err := r.deleteRemote(ctx, p, s.remoteID()); err != nil {
+	err := r.deleteRemote(ctx, p, s.remoteID())
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.metrics.uncleaned.Inc()
+		return verdict{}, s.deadlineExceededButRuns(err)
+	}
+	if err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)

@@ -100,9 +100,13 @@ func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error
 	if err != nil {
 		cause = explain(err)
 	}
+	left := "job " + s.remoteID()
+	if s.remoteID() == "" && s.claim != nil {
+		left = fmt.Sprintf("a job with the reference %s", s.claim.Reference())
+	}
 	r.metrics.uncleaned.Inc()
 	r.log(ctx).Info("Released a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", cause)
-	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", fmt.Sprintf("job %s may be left at Speechmatics until its retention ends: %s", s.remoteID(), cause))
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", fmt.Sprintf("%s may be left at Speechmatics until its retention ends: %s", left, cause))
 }
 
 // cleanUp does at the provider what the policy says. A wait means that it has to be called again.
@@ -139,6 +143,9 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 
 // cleanUpAt cleans up with one key.
 func (r *JobReconciler) cleanUpAt(ctx context.Context, s *scope, p *provider, ids []string, uncertain bool) (time.Duration, error) {
+	if err := p.mayDelete(); err != nil {
+		return 0, err
+	}
 	for _, id := range ids {
 		if err := r.discard(ctx, s, p, id); err != nil {
 			return 0, err
@@ -204,7 +211,7 @@ func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*prov
 
 // cleanUpError tells errors that will not pass from those that may.
 func cleanUpError(err error) error {
-	if speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err) {
+	if speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err) || errors.Is(err, errors.ErrUnsupported) {
 		return &unreachableError{cause: err}
 	}
 	return err
@@ -246,15 +253,15 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 	if err != nil {
 		return 0, err
 	}
-	for _, job := range found {
+	for _, job := range found.Jobs {
 		if err := r.discard(ctx, s, p, job.ID); err != nil {
 			return 0, err
 		}
 	}
-	if len(found) > 0 {
+	if len(found.Jobs) > 0 {
 		return 0, nil
 	}
-	if doubt := r.doubt(s, p); doubt != "" {
+	if doubt := r.doubt(s, p, found); doubt != "" {
 		return 0, &unreachableError{cause: fmt.Errorf("it cannot be found out whether attempt %d reached Speechmatics, because %s", s.claim.Attempt, doubt)}
 	}
 	if settled := r.settledAt(s.claim); began.Before(settled) {
@@ -267,6 +274,9 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string) error {
 	if p.client == nil {
 		return fmt.Errorf("cannot delete job %s: its account cannot be reached", id)
+	}
+	if err := p.mayDelete(); err != nil {
+		return err
 	}
 	if err := p.limits.request(ctx); err != nil {
 		return err

@@ -214,7 +214,7 @@ func isFetchError(all []speechmatics.JobError) bool {
 // vanished deals with a recorded job that the provider does not know. One such answer proves nothing: it must come twice,
 // spaced, and the key must be proven by another request.
 func (r *JobReconciler) vanished(ctx context.Context, s *scope, p *provider, cause error) (verdict, error) {
-	if !s.provenKey(p) {
+	if !s.provenKey(p) && p.can().Remembers {
 		return r.notVisible(s, p)
 	}
 	if !r.rests.missedTwice(s.job.UID, s.remoteID(), s.now(), r.options.RetryInterval) {
@@ -223,8 +223,11 @@ func (r *JobReconciler) vanished(ctx context.Context, s *scope, p *provider, cau
 	if err := r.proveKey(ctx, p); err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
-	return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, retryable: true, message: fmt.Sprintf(
-		"Speechmatics does not know job %s any more: %s", s.remoteID(), explain(cause))}
+	message := fmt.Sprintf("Speechmatics does not know job %s any more: %s", s.remoteID(), explain(cause))
+	if !p.can().Remembers {
+		message += "; " + p.forgets()
+	}
+	return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, retryable: true, message: message}
 }
 
 // provenKey reports whether the job is known to be visible to the account's key: it was submitted with it, or has been seen with
@@ -236,7 +239,7 @@ func (s *scope) provenKey(p *provider) bool {
 // notVisible deals with a recorded job that a key does not see which is not the one that it was submitted with. The key may
 // belong to another project, where this answer says nothing; only time makes sure.
 func (r *JobReconciler) notVisible(s *scope, p *provider) (verdict, error) {
-	if start := s.status.StartTime; start != nil && s.now().Sub(start.Time) > saasRetention {
+	if start := s.status.StartTime; start != nil && s.now().Sub(start.Time) > p.can().Retention {
 		return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, message: fmt.Sprintf(
 			"job %s is not visible to the key of %s, and older than what Speechmatics keeps", s.remoteID(), accountName(&p.account))}
 	}
@@ -285,7 +288,7 @@ func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error)
 		return pausef(v1alpha1.ReasonProviderUnavailable, max(answer.RetryAfter, r.options.RetryInterval), "Speechmatics asks to slow down: %s", explain(err))
 	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %s", accountName(&p.account), explain(err))
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), explain(err))
 	default:
 		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics cannot be asked about the job, and is asked again: %s", explain(err))
 	}

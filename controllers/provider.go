@@ -40,11 +40,12 @@ const maxAPIKeyBytes = 8 << 10
 // provider is what reaches Speechmatics for one account.
 type provider struct {
 	client  *speechmatics.Client
+	backend speechmatics.Backend
 	account v1alpha1.ResolvedAccountReference
 	// namespace of the account; empty for a cluster account.
 	namespace string
 	baseURL   string
-	// keyFingerprint identifies the key without revealing it.
+	// keyFingerprint identifies the key without revealing it; noKeyFingerprint if the account has none.
 	keyFingerprint string
 	// callbackURL is the webhook receiver's public address; empty if no notification is to be asked for.
 	callbackURL  string
@@ -222,12 +223,12 @@ func (ps *providers) limitsOf(baseURL, fingerprint string) *limits {
 	return l
 }
 
-// readKey reads the API key. The Secret of a namespaced account is in its namespace, that of a cluster account in the
-// manager's, so that no namespace can name another's.
+// readKey reads the API key, or returns "" for an account that has none. The Secret of a namespaced account is in its namespace,
+// that of a cluster account in the manager's, so that no namespace can name another's.
 func (ps *providers) readKey(ctx context.Context, account v1alpha1.Account) (string, error) {
 	ref := account.AccountSpec().APIKeySecretRef
 	if ref == nil {
-		return "", accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.apiKeySecretRef is missing; name the Secret that holds the API key")
+		return "", nil
 	}
 	namespace := account.GetNamespace()
 	if account.AccountKind() == v1alpha1.ClusterAccount {
@@ -257,19 +258,26 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 	if err != nil {
 		return nil, err
 	}
-	httpClient, err := ps.httpClient(account.AccountSpec().CABundle)
+	httpClient, err := ps.httpClient(account.AccountSpec())
 	if err != nil {
 		return nil, err
 	}
-	c, err := speechmatics.New(baseURL,
-		speechmatics.WithAPIKey(key),
+	backend := backendOf(account.AccountSpec())
+	options := []speechmatics.Option{
+		speechmatics.WithBackend(backend),
 		speechmatics.WithHTTPClient(httpClient),
-		speechmatics.WithUserAgent("transcription-operator/"+version.String()))
+		speechmatics.WithUserAgent("transcription-operator/" + version.String()),
+	}
+	if key != "" {
+		options = append(options, speechmatics.WithAPIKey(key))
+	}
+	c, err := speechmatics.New(baseURL, options...)
 	if err != nil {
 		return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "the account's address or key cannot be used: %v", err)
 	}
 	return &provider{
 		client:         c,
+		backend:        backend,
 		account:        v1alpha1.ResolvedReference(account),
 		namespace:      account.GetNamespace(),
 		baseURL:        baseURL,
@@ -313,7 +321,11 @@ func (ps *providers) pollInterval(spec *v1alpha1.SpeechmaticsAccountSpec) time.D
 
 // httpClient makes the HTTP client of one account. It has no timeout of its own, because transcripts and uploads may take
 // long; every call has a context.
-func (ps *providers) httpClient(caBundle []byte) (*http.Client, error) {
+func (ps *providers) httpClient(spec *v1alpha1.SpeechmaticsAccountSpec) (*http.Client, error) {
+	tlsConfig, err := tlsConfigOf(spec)
+	if err != nil {
+		return nil, err
+	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	if !ps.options.AllowPrivateAddresses {
 		dialer.Control = refusePrivateAddresses
@@ -326,15 +338,23 @@ func (ps *providers) httpClient(caBundle []byte) (*http.Client, error) {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: 60 * time.Second,
-	}
-	if len(caBundle) > 0 {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(caBundle) {
-			return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.caBundle holds no certificate in PEM form")
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		TLSClientConfig:       tlsConfig,
 	}
 	return &http.Client{Transport: transport}, nil
+}
+
+// tlsConfigOf says whose certificates are believed: the system's authorities, those of the account's own bundle instead, or, where
+// the account asks for it, anybody's.
+func tlsConfigOf(spec *v1alpha1.SpeechmaticsAccountSpec) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(spec.CABundle) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(spec.CABundle) {
+			return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.caBundle holds no certificate in PEM form")
+		}
+	}
+	config.InsecureSkipVerify = valueOf(spec.InsecureSkipTLSVerify) //nolint:gosec // The account asks for it, by a field that says so.
+	return config, nil
 }
 
 // errPrivateAddress is the error of a connection to an address inside the cluster or the network around it.
@@ -367,9 +387,15 @@ func refusePrivateAddresses(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
+// noKeyFingerprint stands for the key of an account that has none.
+const noKeyFingerprint = "none"
+
 // fingerprint identifies a key without revealing it: the first half of its SHA-256. Keys are random and long, so that it cannot be
 // found by trying.
 func fingerprint(key string) string {
+	if key == "" {
+		return noKeyFingerprint
+	}
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:16])
 }

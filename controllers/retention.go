@@ -5,7 +5,9 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -60,11 +62,11 @@ func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	found, err := r.findRemote(ctx, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
+	found, err := r.findRemote(ctx, s, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
 	if err != nil {
 		return err
 	}
-	for _, job := range found {
+	for _, job := range found.Jobs {
 		if job.ID == s.remoteID() || isGone(job) {
 			continue
 		}
@@ -89,7 +91,13 @@ func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.D
 	}
 	p, err := r.providerOf(ctx, s)
 	if err == nil {
+		err = p.mayDelete()
+	}
+	if err == nil {
 		err = r.discard(ctx, s, p, s.remoteID())
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return 0, r.tellLeft(ctx, s, err)
 	}
 	if err != nil {
 		r.log(ctx).Info("Cannot delete the remote job of a complete one yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
@@ -98,6 +106,27 @@ func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.D
 	r.event(s.job, eventNormal, "RemoteJobDeleted", "Delete", fmt.Sprintf("job %s was deleted at Speechmatics; its transcripts are stored", s.remoteID()))
 	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)
 	return 0, r.writeStatus(ctx, s)
+}
+
+// tellLeft says in the conditions of a complete job, once, that its remote job is not deleted though the policy asks for it.
+func (r *JobReconciler) tellLeft(ctx context.Context, s *scope, cause error) error {
+	note := fmt.Sprintf("job %s is not deleted: %s", s.remoteID(), explain(cause))
+	ready := readyCondition(s.status.Conditions)
+	if ready == nil || strings.HasSuffix(ready.Message, note) {
+		return nil
+	}
+	message := ready.Message
+	for i := range s.status.Conditions {
+		if c := &s.status.Conditions[i]; c.Message == message {
+			c.Message = clip(message, maxMessageLength-len(note)-2) + "; " + note
+		}
+	}
+	if err := r.writeStatus(ctx, s); err != nil {
+		return err
+	}
+	r.metrics.uncleaned.Inc()
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", note)
+	return nil
 }
 
 // acknowledgeGeneration notes that a change of the spec (a new TTL) was seen, so that tools do not wait for it.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -15,14 +14,13 @@ import (
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
-// saasRetention is how long the provider keeps, and lists, jobs.
-const saasRetention = 7 * 24 * time.Hour
-
-// listPageSize is the largest page that the provider gives.
-const listPageSize = 100
-
-// searchTimeout bounds one search of the list, of however many pages.
-const searchTimeout = 5 * time.Minute
+const (
+	// searchTimeout bounds one search of the list, of however many pages.
+	searchTimeout = 5 * time.Minute
+	// maxLookups bounds the jobs of one search that are looked at one by one, where the list does not tell whose they are: that many
+	// jobs within the time that the submission takes are ten a second.
+	maxLookups = 10_000
+)
 
 // look finds out what became of a submission whose answer is not known, before anything else is done. The job is adopted if
 // it is in the provider's list; the attempt may be submitted again only if the list was seen without it late enough that
@@ -43,14 +41,14 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	switch settled := r.settledAt(s.claim); {
-	case len(found) > 0:
-		return r.adopt(ctx, s, p, found)
+	case len(found.Jobs) > 0:
+		return r.adopt(ctx, s, p, found.Jobs)
 	case began.Before(settled):
 		v := s.unknownSubmission()
 		v.after = settled.Sub(began)
 		return v, nil
 	default:
-		return r.settle(ctx, s, r.doubt(s, p))
+		return r.settle(ctx, s, r.doubt(s, p, found))
 	}
 }
 
@@ -81,49 +79,63 @@ func (r *JobReconciler) settledAt(claim *notification.Claim) time.Time {
 }
 
 // findClaimed finds the jobs of the claimed attempt: those that live before those that do not, the oldest first.
-func (r *JobReconciler) findClaimed(ctx context.Context, s *scope, p *provider) ([]*speechmatics.Job, error) {
-	return r.findRemote(ctx, p, s.claim.ClaimedAt, func(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.claim.Attempt) })
+func (r *JobReconciler) findClaimed(ctx context.Context, s *scope, p *provider) (*speechmatics.Submissions, error) {
+	return r.findRemote(ctx, s, p, s.claim.ClaimedAt, func(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.claim.Attempt) })
 }
 
-// findRemote pages the provider's list, deleted jobs included, back to before a time, and returns the jobs that are wanted.
-func (r *JobReconciler) findRemote(ctx context.Context, p *provider, since time.Time, wanted func(*speechmatics.Job) bool) ([]*speechmatics.Job, error) {
-	var found []*speechmatics.Job
-	seen := 0
-	options := speechmatics.ListOptions{
-		CreatedAfter:   since.Add(-r.options.ProviderClockSkew),
-		IncludeDeleted: true,
-		PageSize:       listPageSize,
+// findRemote finds the jobs that are wanted among all that were created since a time: in the list, deleted ones included, and one by
+// one where the list does not tell whose they are. There, those are left out that were created after the claim's submission
+// could have arrived.
+func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider, since time.Time, wanted func(*speechmatics.Job) bool) (*speechmatics.Submissions, error) {
+	turns := &searchTurns{limits: p.limits, metrics: r.metrics}
+	query := speechmatics.SubmissionQuery{
+		Match:         wanted,
+		Since:         since.Add(-r.options.ProviderClockSkew),
+		MaxLookups:    maxLookups,
+		BeforeRequest: turns.next,
 	}
-	if err := p.limits.request(ctx); err != nil {
-		return nil, err
+	if !p.can().ListHasConfig {
+		query.Until = r.settledAt(s.claim).Add(r.options.ProviderClockSkew)
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
-	for job, err := range p.client.ListJobs(ctx, options) {
-		if err != nil {
-			r.metrics.observeRequest(operationList, err)
-			return nil, err
-		}
-		if wanted(job) {
-			found = append(found, job)
-		}
-		if seen++; seen%listPageSize == 0 {
-			if err := p.limits.followUp(ctx); err != nil {
-				return nil, err
-			}
-		}
+	found, err := p.client.FindSubmissions(ctx, query)
+	turns.end(err)
+	return found, err
+}
+
+// searchTurns takes the turns of a search's requests, and counts those that were sent.
+type searchTurns struct {
+	limits  *limits
+	metrics *metrics
+	// sent is the request that is under way; empty if there is none.
+	sent string
+}
+
+// searchOperations are the operations that the client's methods stand for.
+var searchOperations = map[string]string{"ListJobs": operationList, "GetJob": operationGet}
+
+// next waits for the turn of the next request. The first one of a search is not waited for long.
+func (t *searchTurns) next(ctx context.Context, method string) error {
+	take := t.limits.followUp
+	if t.sent == "" {
+		take = t.limits.request
+	} else {
+		t.metrics.observeRequest(t.sent, nil)
 	}
-	r.metrics.observeRequest(operationList, nil)
-	slices.SortStableFunc(found, func(a, b *speechmatics.Job) int {
-		if isGone(a) != isGone(b) {
-			if isGone(a) {
-				return 1
-			}
-			return -1
-		}
-		return a.CreatedAt.Compare(b.CreatedAt)
-	})
-	return found, nil
+	t.sent = ""
+	if err := take(ctx); err != nil {
+		return err
+	}
+	t.sent = searchOperations[method]
+	return nil
+}
+
+// end counts the last request of a search, with the error that the search ended with.
+func (t *searchTurns) end(err error) {
+	if t.sent != "" {
+		t.metrics.observeRequest(t.sent, err)
+	}
 }
 
 // owns reports whether a remote job belongs to the object and attempt, by its reference; the nonce may be that of an earlier
@@ -174,15 +186,28 @@ func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found 
 	return s.running(time.Millisecond), nil
 }
 
-// deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it.
+// deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it. Where jobs cannot be deleted, it
+// tells that this one is left.
 func (r *JobReconciler) deleteSurplus(ctx context.Context, s *scope, p *provider, id string) error {
-	if err := r.deleteRemote(ctx, p, id); err != nil {
+	err := r.deleteRemote(ctx, p, id)
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.surplusLeft(ctx, s, id, err)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	r.metrics.surplus.Inc()
 	r.log(ctx).Info("Deleted a surplus job", "attempt", s.attempt(), "remoteJob", id)
 	r.event(s.job, eventWarning, "SurplusDeleted", "Look", fmt.Sprintf("attempt %d was at Speechmatics more than once; job %s was deleted", s.attempt(), id))
 	return nil
+}
+
+// surplusLeft counts a surplus job that is not deleted, and tells about it.
+func (r *JobReconciler) surplusLeft(ctx context.Context, s *scope, id string, err error) {
+	r.metrics.uncleaned.Inc()
+	r.log(ctx).Info("A surplus job is left at the provider", "attempt", s.attempt(), "remoteJob", id, "cause", err.Error())
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Look", fmt.Sprintf("the surplus job %s is left at Speechmatics until its retention ends: %s", id, explain(err)))
 }
 
 // settle ends the search for a submission that is not in the list and cannot appear any more, or for which nobody can look. If
@@ -201,8 +226,9 @@ func (r *JobReconciler) settle(ctx context.Context, s *scope, doubt string) (ver
 	return verdict{reason: v1alpha1.ReasonSubmitting, message: fmt.Sprintf("attempt %d did not reach Speechmatics; submitting it again", s.attempt()), after: time.Millisecond}, nil
 }
 
-// doubt says why the list proves nothing about a claim; empty if it does.
-func (r *JobReconciler) doubt(s *scope, p *provider) string {
+// doubt says why it proves nothing about a claim that its job was not found; empty if it does. A job that is gone and of which
+// nobody can tell any more whose it was is no doubt: if it was the claim's, somebody has deleted it, and another one is due.
+func (r *JobReconciler) doubt(s *scope, p *provider, found *speechmatics.Submissions) string {
 	switch {
 	case s.claim.KeyFingerprint == unknownFingerprint:
 		return "the claim was lost, and with it which key was used"
@@ -210,8 +236,12 @@ func (r *JobReconciler) doubt(s *scope, p *provider) string {
 		return fmt.Sprintf("the account's address was changed from %s to %s", s.claim.BaseURL, p.baseURL)
 	case s.claim.KeyFingerprint != p.keyFingerprint:
 		return "the account's key was replaced, and the new one may belong to another project"
-	case s.now().Sub(s.claim.ClaimedAt) > saasRetention-r.options.ProviderClockSkew:
-		return "the submission is older than what Speechmatics keeps"
+	case !p.can().Remembers:
+		return p.forgets()
+	case s.now().Sub(s.claim.ClaimedAt) > p.can().Retention-r.options.ProviderClockSkew:
+		return fmt.Sprintf("the submission is older than what %s keeps", backendNames[p.backend])
+	case found.Incomplete:
+		return fmt.Sprintf("%s has more than %d jobs of that time", backendNames[p.backend], maxLookups)
 	default:
 		return ""
 	}

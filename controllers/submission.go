@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -40,7 +41,7 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if p.limits.waits(s.job) {
 		return s.waiting(p), nil
 	}
-	m, err := r.prepare(ctx, s)
+	m, err := r.prepare(ctx, s, p)
 	if err != nil {
 		r.providers.release(s.job.UID)
 		return verdict{}, err
@@ -68,8 +69,11 @@ func (r *JobReconciler) maySubmit(ctx context.Context, s *scope) (*provider, err
 	return r.providerForSubmission(ctx, s)
 }
 
-// prepare reads the media and makes sure that the transcripts will have a place.
-func (r *JobReconciler) prepare(ctx context.Context, s *scope) (*media, error) {
+// prepare checks what the account's backend takes, reads the media and makes sure that the transcripts will have a place.
+func (r *JobReconciler) prepare(ctx context.Context, s *scope, p *provider) (*media, error) {
+	if err := p.takes(s); err != nil {
+		return nil, err
+	}
 	m, err := r.loadMedia(ctx, s)
 	if err != nil {
 		return nil, err
@@ -82,7 +86,15 @@ func (r *JobReconciler) prepare(ctx context.Context, s *scope) (*media, error) {
 
 // waiting is the verdict of a job whose turn has not come. It is woken when it has.
 func (s *scope) waiting(p *provider) verdict {
-	return verdict{reason: v1alpha1.ReasonWaiting, message: "waiting for its turn within the limits of " + accountName(&p.account), after: jitter(time.Minute)}
+	return verdict{reason: v1alpha1.ReasonWaiting, message: p.queue(), after: jitter(time.Minute)}
+}
+
+// queue says what a job waits for that waits for its turn.
+func (p *provider) queue() string {
+	if because := p.limits.holding(); because != "" {
+		return fmt.Sprintf("%s has no room for another job now, and the job is submitted when it has: %s", accountName(&p.account), because)
+	}
+	return "waiting for its turn within the limits of " + accountName(&p.account)
 }
 
 // resume restarts the clock of a job that was suspended.
@@ -132,8 +144,9 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, m *medi
 	sendCtx, cancel := context.WithTimeout(ctx, notAfter.Sub(s.now()))
 	defer cancel()
 	created, err := p.client.CreateJob(sendCtx, speechmatics.CreateJobRequest{
-		Config: config,
-		Media:  m.upload(),
+		Config:         config,
+		Media:          m.upload(),
+		ProcessingData: processingData(s.job.Spec.Processing),
 		BeforeLastBytes: func() error {
 			if !r.options.Clock.Now().Before(notAfter) {
 				return errClaimExpired
@@ -171,16 +184,25 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 
 // refusal says what becomes of a submission that is known to have created nothing.
 func (r *JobReconciler) refusal(p *provider, err error) error {
-	var answer *speechmatics.Error
+	var (
+		answer  *speechmatics.Error
+		invalid *speechmatics.InvalidError
+	)
 	switch {
+	case errors.As(err, &invalid):
+		return &failure{reason: v1alpha1.ReasonInvalidConfiguration, message: fmt.Sprintf("the job cannot be submitted: %v; correct it in a new TranscriptionJob", invalid)}
 	case errors.Is(err, errClaimExpired) || !errors.As(err, &answer):
 		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", explain(rootCause(err)))
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
 		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", explain(answer))
+	case answer.StatusCode == http.StatusServiceUnavailable:
+		// Of a whole submission, only the HTTP batch worker says so and means that it has not taken the job: all engines are busy.
+		p.limits.hold(max(answer.RetryAfter, r.options.RetryInterval), explain(answer))
+		return pausef(v1alpha1.ReasonWaiting, r.options.RetryInterval, "%s", p.queue())
 	case speechmatics.IsUnauthorized(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "Speechmatics refused the key of %s: %s", accountName(&p.account), explain(answer))
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), explain(answer))
 	case speechmatics.IsForbidden(err):
 		// An option that the contract does not cover, credit that is used up, or a key that has expired: which one it is, nobody
 		// documents. Trying the key tells the last one.
@@ -268,9 +290,7 @@ func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, at
 
 // leftOver gives up deleting a job for whose record there is no place, and says so.
 func (r *JobReconciler) leftOver(ctx context.Context, s *scope, id string, err error) error {
-	r.metrics.uncleaned.Inc()
-	r.log(ctx).Error(err, "Cannot delete a surplus job; it is left at the provider", "remoteJob", id)
-	r.event(s.job, eventWarning, "RemoteJobLeft", "Look", fmt.Sprintf("the surplus job %s is left at Speechmatics until its retention ends: %s", id, explain(err)))
+	r.surplusLeft(ctx, s, id, err)
 	return errReloaded
 }
 
@@ -357,9 +377,14 @@ func (r *JobReconciler) orphaned(ctx context.Context, s *scope, p *provider, id 
 	if s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
 		return nil
 	}
-	if err := r.deleteRemote(ctx, p, id); err != nil {
-		r.metrics.uncleaned.Inc()
-		return fmt.Errorf("job %s is left at Speechmatics: %w", id, err)
+	err := r.deleteRemote(ctx, p, id)
+	if err == nil {
+		return nil
 	}
-	return nil
+	r.metrics.uncleaned.Inc()
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.log(ctx).Info("The job is left at the provider", "remoteJob", id, "cause", err.Error())
+		return nil
+	}
+	return fmt.Errorf("job %s is left at Speechmatics: %w", id, err)
 }

@@ -74,7 +74,7 @@ func get(t *testing.T, job *v1alpha1.TranscriptionJob) *v1alpha1.TranscriptionJo
 func testProvider() *provider {
 	return &provider{
 		account: v1alpha1.ResolvedAccountReference{Kind: v1alpha1.NamespacedAccount, Name: "default", UID: "11111111-1111-1111-1111-111111111111"},
-		baseURL: "https://api.example.com/v2", keyFingerprint: fingerprint(apiKey),
+		backend: speechmatics.SaaS, baseURL: "https://api.example.com/v2", keyFingerprint: fingerprint(apiKey),
 	}
 }
 

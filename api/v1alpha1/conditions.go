@@ -144,6 +144,10 @@ const (
 const (
 	// ReasonKeyAccepted means that the provider accepted the key.
 	ReasonKeyAccepted = "KeyAccepted"
+	// ReasonReachable means that an installation on premises answers, and that the account has no key.
+	ReasonReachable = "Reachable"
+	// ReasonKeyRequired means that the account has no key, and that one is asked for.
+	ReasonKeyRequired = "KeyRequired"
 	// ReasonKeyRefused means that the provider refused the key: it is wrong, revoked, or belongs to another region.
 	ReasonKeyRefused = "KeyRefused"
 	// ReasonSecretNotFound means that the Secret or its key does not exist.

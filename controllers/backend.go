@@ -1,0 +1,79 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+)
+
+// backendOf is the product that an account reaches; the hosted service if it does not say.
+func backendOf(spec *v1alpha1.SpeechmaticsAccountSpec) speechmatics.Backend {
+	return cmp.Or(speechmatics.Backend(spec.Backend), speechmatics.SaaS)
+}
+
+// can is what the account's backend can do, by the documented table of package speechmatics.
+func (p *provider) can() speechmatics.Capabilities { return p.backend.Capabilities() }
+
+// backendNames name the backends for people.
+var backendNames = map[speechmatics.Backend]string{
+	speechmatics.SaaS:      "Speechmatics",
+	speechmatics.Appliance: "the appliance",
+	speechmatics.Worker:    "the HTTP batch worker",
+}
+
+// undeletableError means that a job stays where it is, because its backend has no way to delete jobs or to stop them.
+// errors.Is(err, errors.ErrUnsupported) recognises it.
+type undeletableError struct{ backend speechmatics.Backend }
+
+func (e *undeletableError) Error() string {
+	return fmt.Sprintf("%s has no way to delete jobs: there it stays until a restart or newer jobs push it out", backendNames[e.backend])
+}
+
+// Is recognises errors.ErrUnsupported.
+func (e *undeletableError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// mayDelete returns an error if the backend cannot delete jobs, so that nobody tries, or waits for a time when it can.
+func (p *provider) mayDelete() error {
+	if p.can().CanDelete {
+		return nil
+	}
+	return &undeletableError{backend: p.backend}
+}
+
+// forgets says of a backend that does not remember its jobs what it forgets, and when.
+func (p *provider) forgets() string {
+	return backendNames[p.backend] + " forgets its jobs when it is restarted"
+}
+
+// takes checks that the account's backend takes what the job asks for beside its configuration. What it makes of the configuration
+// is for the provider to say.
+func (p *provider) takes(s *scope) error {
+	if s.job.Spec.Processing == nil || p.can().TakesProcessingData {
+		return nil
+	}
+	return &failure{reason: v1alpha1.ReasonInvalidConfiguration, message: fmt.Sprintf(
+		"spec.processing is for installations on premises, and %s has the backend %q; leave it out in a new job, or name another account there in spec.accountRef",
+		accountName(&p.account), p.backend)}
+}
+
+// processingData is spec.processing as the client sends it.
+func processingData(spec *v1alpha1.ProcessingSpec) *speechmatics.ProcessingData {
+	if spec == nil {
+		return nil
+	}
+	return &speechmatics.ProcessingData{ParallelEngines: int(valueOf(spec.ParallelEngines)), UserID: valueOf(spec.UserID)}
+}
+
+// keyProblem says what an answer 401 or 403 means.
+func (p *provider) keyProblem() string {
+	if p.keyFingerprint == noKeyFingerprint {
+		return fmt.Sprintf("a key is asked for, and %s has none", accountName(&p.account))
+	}
+	return "Speechmatics refused the key of " + accountName(&p.account)
+}
