@@ -145,7 +145,7 @@ func (r *JobReconciler) notificationConfig(s *scope, p *provider) ([]speechmatic
 	token := keys.Token(notification.PurposeCallback, s.target())
 	return []speechmatics.NotificationConfig{{
 		URL:         address,
-		Contents:    notification.Contents(s.formats()),
+		Contents:    notification.Contents(&s.job.Spec),
 		AuthHeaders: []string{"Authorization: " + notification.Authorization(token)},
 	}}, nil
 }

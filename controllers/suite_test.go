@@ -217,6 +217,7 @@ func (w *world) startReceiver() {
 		Client:        c,
 		Keys:          w.keys,
 		Store:         store.Stores{ConfigMaps: store.NewConfigMaps(c, scratch, 8<<20), Volumes: volumes},
+		Scratch:       scratch,
 		Volumes:       volumes,
 		Log:           w.logs.logger("receiver"),
 		ShutdownDelay: -1,

@@ -10,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/textproto"
 	"regexp"
-	"slices"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
@@ -43,14 +42,12 @@ func ParseOutcome(s string) (outcome v1alpha1.NotificationOutcome, known bool) {
 	}
 }
 
-// Contents returns what a notification is to bring (notification_config.contents): the facts about the job first, then the
-// transcript in each of the formats.
-func Contents(formats []v1alpha1.TranscriptFormat) []string {
+// Contents returns what a job's notification is to bring (notification_config.contents): the facts about the job first, then the
+// transcript in each of the formats that are asked of the provider.
+func Contents(spec *v1alpha1.TranscriptionJobSpec) []string {
 	contents := []string{ContentJobInfo}
-	for _, format := range formats {
-		if content := ContentOf(format); !slices.Contains(contents, content) {
-			contents = append(contents, content)
-		}
+	for _, format := range Sources(spec) {
+		contents = append(contents, ContentOf(format))
 	}
 	return contents
 }

@@ -214,7 +214,9 @@ func TestNewKeyDirectoryRefuses(t *testing.T) {
 func TestCreatePart(t *testing.T) {
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
-	contents := Contents([]v1alpha1.TranscriptFormat{v1alpha1.FormatJSONv2, v1alpha1.FormatText, v1alpha1.FormatSRT})
+	contents := Contents(&v1alpha1.TranscriptionJobSpec{Transcripts: v1alpha1.TranscriptsSpec{
+		Formats: []v1alpha1.TranscriptFormat{v1alpha1.FormatJSONv2, v1alpha1.FormatText, v1alpha1.FormatSRT, v1alpha1.FormatVTT},
+	}})
 	for _, content := range contents {
 		part, err := CreatePart(w, content)
 		if err != nil {

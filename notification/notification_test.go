@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
 
@@ -237,17 +235,6 @@ func FuzzParseOutcome(f *testing.F) {
 			t.Errorf("ParseOutcome(%q) = %q", s, outcome)
 		}
 	})
-}
-
-func TestContents(t *testing.T) {
-	got := Contents([]v1alpha1.TranscriptFormat{v1alpha1.FormatText, v1alpha1.FormatJSONv2, v1alpha1.FormatSRT, v1alpha1.FormatText})
-	want := []string{"jobinfo", "transcript.txt", "transcript.json-v2", "transcript.srt"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("Contents() (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"jobinfo"}, Contents(nil)); diff != "" {
-		t.Errorf("Contents(nil) (-want +got):\n%s", diff)
-	}
 }
 
 func TestAuthorization(t *testing.T) {

@@ -30,6 +30,7 @@ type door struct {
 	client  client.Client
 	keys    notification.KeySource
 	store   store.Store
+	scratch *store.Scratch
 	clock   clock.PassiveClock
 	log     logr.Logger
 	metrics *metrics
@@ -68,6 +69,8 @@ type visit struct {
 	check   bool // a question about a store
 	body    *body
 	stored  []v1alpha1.StoredTranscript
+	// document is what the document told that was read; nil if none was.
+	document *v1alpha1.DocumentFacts
 }
 
 // ServeHTTP implements http.Handler.
@@ -185,12 +188,16 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 	if !standing.counts {
 		return standing.why, nil
 	}
-	in := &intake{wanted: job.Spec.Transcripts.Formats}
+	in := &intake{wanted: notification.Formats(&job.Spec)}
 	if n.outcome == v1alpha1.OutcomeSuccess {
 		if in.batch, err = d.store.Begin(r.Context(), storeJob(job, n)); err != nil {
 			return "", err
 		}
 		defer in.batch.Discard()
+		if needsDocument(job, n) {
+			in.document = &document{spec: &job.Spec, scratch: d.scratch}
+			defer in.document.close()
+		}
 	}
 	if err := d.takeIn(r, v, in); err != nil {
 		return "", err
@@ -220,10 +227,18 @@ func (d *door) takeIn(r *http.Request, v *visit, in *intake) error {
 	return err
 }
 
-// commit stores what was staged and records it. It is not given up when the sender goes: it has sent everything.
+// commit makes what is made of the document, stores what was staged and records it. It is not given up when the sender goes: it has sent everything.
 func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *visit, in *intake) (result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout)
 	defer cancel()
+	if in.document.received() {
+		facts, err := in.document.stage(ctx, in)
+		if err != nil {
+			return "", err
+		}
+		facts.JobID, facts.Attempt = v.notice.jobID, v.notice.target.Attempt
+		v.document = facts
+	}
 	if len(in.staged) > 0 {
 		stored, err := in.batch.Commit(ctx)
 		if err != nil {
@@ -231,7 +246,7 @@ func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *vi
 		}
 		v.stored = stored
 	}
-	return d.record(ctx, job, &v.notice, v.stored)
+	return d.record(ctx, job, v)
 }
 
 // checkStore answers the manager's question whether the job's transcripts could be stored.
@@ -263,9 +278,9 @@ func storeJob(job *v1alpha1.TranscriptionJob, n *notice) store.Job {
 
 // wanted are the transcripts that the job asks for.
 func wanted(job *v1alpha1.TranscriptionJob) []store.Key {
-	keys := make([]store.Key, 0, len(job.Spec.Transcripts.Formats))
-	for _, format := range job.Spec.Transcripts.Formats {
-		keys = append(keys, store.Key{Format: format})
+	var keys []store.Key
+	for _, transcript := range notification.Transcripts(&job.Spec) {
+		keys = append(keys, store.Key(transcript))
 	}
 	return keys
 }
@@ -346,7 +361,10 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	if v.check {
 		message = "Store checked"
 	} else {
-		log = log.WithValues("jobID", v.notice.jobID, "outcome", v.notice.outcome, "bodyBytes", v.body.n, "stored", formats(v.stored))
+		log = log.WithValues("jobID", v.notice.jobID, "outcome", v.notice.outcome, "bodyBytes", v.body.n, "stored", names(v.stored))
+	}
+	if v.document != nil {
+		log = log.WithValues("document", documentResult(v.document), "featureErrors", len(v.document.FeatureErrors))
 	}
 	switch {
 	case refused == nil:
@@ -358,10 +376,11 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	}
 }
 
-func formats(stored []v1alpha1.StoredTranscript) string {
+// names lists transcripts for the log.
+func names(stored []v1alpha1.StoredTranscript) string {
 	all := make([]string, 0, len(stored))
 	for _, transcript := range stored {
-		all = append(all, string(transcript.Format))
+		all = append(all, store.Key{Format: transcript.Format, Language: transcript.Language}.String())
 	}
-	return strings.Join(all, ",")
+	return strings.Join(all, ", ")
 }

@@ -27,8 +27,10 @@ type intake struct {
 	batch store.Batch
 	// wanted are the formats that the job asks for.
 	wanted []v1alpha1.TranscriptFormat
-	// staged are the formats that are staged.
-	staged []v1alpha1.TranscriptFormat
+	// staged are the transcripts that are staged.
+	staged []store.Key
+	// document takes in the json-v2 document if it is to be read; nil if it is not.
+	document *document
 	// info are the facts about the job; nil if the body has none.
 	info *jobInfo
 }
@@ -142,15 +144,27 @@ func (in *intake) take(ctx context.Context, p part, r *bufio.Reader) error {
 		if in.info, err = parseJobInfo(r); err != nil {
 			return err
 		}
-	case in.wants(kind.format()):
-		in.staged = append(in.staged, kind.format())
-		return in.batch.Stage(ctx, store.Key{Format: kind.format()}, r)
+	case kind == kindJSON && in.document != nil && !in.document.received():
+		return in.document.spool(r)
+	case in.wants(kind):
+		return in.stage(ctx, store.Key{Format: kind.format()}, r)
 	}
 	_, err = io.Copy(io.Discard, r)
 	return err
 }
 
-// wants says whether a transcript in the format is to be stored. Of several in the same format the first is.
-func (in *intake) wants(format v1alpha1.TranscriptFormat) bool {
-	return in.batch != nil && slices.Contains(in.wanted, format) && !slices.Contains(in.staged, format)
+// wants says whether an item is a transcript that is to be stored as it comes. Of several in the same format the first is.
+func (in *intake) wants(k kind) bool {
+	if in.batch == nil || (k == kindJSON && in.document != nil) {
+		return false
+	}
+	return slices.Contains(in.wanted, k.format()) && !slices.Contains(in.staged, store.Key{Format: k.format()})
+}
+
+func (in *intake) stage(ctx context.Context, key store.Key, r io.Reader) error {
+	if err := in.batch.Stage(ctx, key, r); err != nil {
+		return err
+	}
+	in.staged = append(in.staged, key)
+	return nil
 }

@@ -125,7 +125,7 @@ func TestMerge(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, changed := merge(&tt.status, tt.notice, tt.stored, now)
+			got, changed := merge(&tt.status, &visit{notice: *tt.notice, stored: tt.stored}, now)
 			if changed != tt.changed {
 				t.Errorf("changed = %v, want %v", changed, tt.changed)
 			}
@@ -139,5 +139,33 @@ func TestMerge(t *testing.T) {
 				t.Errorf("notification (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The first facts of a document that belong to the attempt and the provider's job stay, and no others.
+func TestMergeDocuments(t *testing.T) {
+	known := &v1alpha1.Notification{JobID: jobID, Attempt: 2, Outcome: "success"}
+	facts := func(attempt int32, id, language string) *v1alpha1.DocumentFacts {
+		return &v1alpha1.DocumentFacts{Attempt: attempt, JobID: id, Language: &language}
+	}
+	for name, tt := range map[string]struct {
+		before, told, want *v1alpha1.DocumentFacts
+		changed            bool
+	}{
+		"none":               {nil, nil, nil, false},
+		"the first":          {nil, facts(2, jobID, "en"), facts(2, jobID, "en"), true},
+		"a duplicate":        {facts(2, jobID, "en"), facts(2, jobID, "en"), facts(2, jobID, "en"), false},
+		"other facts":        {facts(2, jobID, "en"), facts(2, jobID, "de"), facts(2, jobID, "en"), false},
+		"none any more":      {facts(2, jobID, "en"), nil, facts(2, jobID, "en"), false},
+		"another attempt's":  {facts(1, jobID, "en"), nil, nil, true},
+		"another job's":      {facts(2, "x", "en"), facts(2, jobID, "de"), facts(2, jobID, "de"), true},
+		"another job's only": {facts(2, "x", "en"), nil, nil, true},
+	} {
+		status := v1alpha1.TranscriptionJobStatus{Notification: known, Document: tt.before}
+		v := &visit{notice: notice{target: notification.Target{Attempt: 2}, jobID: jobID, outcome: "success"}, document: tt.told}
+		got, changed := merge(&status, v, time.Unix(2000, 0))
+		if diff := cmp.Diff(tt.want, got.document); diff != "" || changed != tt.changed {
+			t.Errorf("%s: changed = %v, want %v; document (-want +got):\n%s", name, changed, tt.changed, diff)
+		}
 	}
 }

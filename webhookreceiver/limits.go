@@ -53,8 +53,8 @@ const (
 
 // Limits bound what the receiver takes. A zero field means its default.
 type Limits struct {
-	// PublicRequests is how many notifications are processed at once at the public door; default 32. A job in ConfigMaps holds up to
-	// --configmap-max-bytes in memory meanwhile.
+	// PublicRequests is how many notifications are processed at once at the public door; default 32. Each of them needs a few MiB of
+	// memory, however large its transcripts are: what is large waits in the scratch folder.
 	PublicRequests int
 	// InternalRequests is the same for the internal door; default 16.
 	InternalRequests int

@@ -95,9 +95,9 @@ func start(t *testing.T, change ...func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &lines{}
+	log, scratch := &lines{}, newScratch(t)
 	o := Options{
-		Client: env.Client, Keys: keyring, Volumes: volumes, Store: store.Stores{ConfigMaps: store.NewConfigMaps(env.Client, newScratch(t), 1<<20), Volumes: volumes},
+		Client: env.Client, Keys: keyring, Volumes: volumes, Store: store.Stores{ConfigMaps: store.NewConfigMaps(env.Client, scratch, 1<<20), Volumes: volumes}, Scratch: scratch,
 		Log: funcr.New(log.add, funcr.Options{Verbosity: 1}), ShutdownDelay: -1,
 	}
 	for _, f := range change {

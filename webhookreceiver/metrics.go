@@ -15,7 +15,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/notification"
 )
 
-// metrics are the receiver's. All labels are bounded: source has two values, result those of the constants, store two.
+// metrics are the receiver's. All labels are bounded: source has two values, result those of the constants or two, store two.
 type metrics struct {
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec
@@ -23,6 +23,7 @@ type metrics struct {
 	inFlight    *prometheus.GaugeVec
 	bodyBytes   *prometheus.CounterVec
 	storedBytes *prometheus.CounterVec
+	documents   *prometheus.CounterVec
 	checks      *prometheus.CounterVec
 }
 
@@ -56,12 +57,16 @@ func newMetrics(keys notification.KeySource) *metrics {
 			Name: "transcription_operator_transcript_stored_bytes_total",
 			Help: "Bytes of the plain transcripts that were newly recorded, by store (configmap, volume).",
 		}, []string{labelStore}),
+		documents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "transcription_operator_documents_total",
+			Help: "Transcript documents (json-v2) that were read for facts and renderings, by result (read, unreadable).",
+		}, []string{labelResult}),
 		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "transcription_operator_store_checks_total",
 			Help: "The manager's questions whether a job's transcripts could be stored, by answer.",
 		}, []string{labelResult}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.bodyBytes, m.storedBytes, m.checks,
+	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.bodyBytes, m.storedBytes, m.documents, m.checks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "transcription_operator_notification_keys_valid",
@@ -103,6 +108,9 @@ func (m *metrics) observe(source v1alpha1.NotificationSource, v *visit, res resu
 	if v.body != nil {
 		m.bodyBytes.WithLabelValues(sourceLabel(source)).Add(float64(v.body.n))
 	}
+	if v.document != nil {
+		m.documents.WithLabelValues(documentResult(v.document)).Inc()
+	}
 	if res != resultStored {
 		return
 	}
@@ -113,6 +121,13 @@ func (m *metrics) observe(source v1alpha1.NotificationSource, v *visit, res resu
 		}
 		m.storedBytes.WithLabelValues(store).Add(float64(ptr.Deref(transcript.Bytes, 0)))
 	}
+}
+
+func documentResult(facts *v1alpha1.DocumentFacts) string {
+	if facts.Problem != nil {
+		return "unreadable"
+	}
+	return "read"
 }
 
 func sourceLabel(source v1alpha1.NotificationSource) string { return strings.ToLower(string(source)) }

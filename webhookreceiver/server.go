@@ -41,6 +41,8 @@ type Options struct {
 	Keys notification.KeySource
 	// Store keeps transcripts.
 	Store store.Store
+	// Scratch has room for documents that are read.
+	Scratch *store.Scratch
 	// Volumes are tried before the receiver is ready.
 	Volumes Prober
 	// Clock tells the time; the default is the real one.
@@ -89,7 +91,7 @@ func New(o Options) *Server {
 
 func (s *Server) door(purpose notification.Purpose, source v1alpha1.NotificationSource, requests int) *door {
 	return &door{
-		client: s.options.Client, keys: s.options.Keys, store: s.options.Store, clock: s.options.Clock, log: s.options.Log,
+		client: s.options.Client, keys: s.options.Keys, store: s.options.Store, scratch: s.options.Scratch, clock: s.options.Clock, log: s.options.Log,
 		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests),
 	}
 }

@@ -4,6 +4,7 @@
 package webhookreceiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/notification"
 )
 
-// FieldManager owns status.notification and status.transcripts of a TranscriptionJob, and nothing else.
+// FieldManager owns status.notification, status.document and status.transcripts of a TranscriptionJob, and nothing else.
 const FieldManager = "webhook-receiver"
 
 // errJobGone means that the job is no longer there, or that a namesake is.
@@ -48,18 +49,21 @@ func liveJob(ctx context.Context, c client.Reader, t notification.Target) (*v1al
 // facts are what the receiver records in a job's status: its complete own set.
 type facts struct {
 	notification v1alpha1.Notification
+	document     *v1alpha1.DocumentFacts
 	transcripts  []v1alpha1.StoredTranscript
 }
 
-// merge adds a notification and the transcripts that it brought to what is recorded, and says whether that changes anything. Of the
-// recorded transcripts those of the same attempt and the same provider's job stay; all others are void.
-func merge(status *v1alpha1.TranscriptionJobStatus, n *notice, stored []v1alpha1.StoredTranscript, now time.Time) (facts, bool) {
+// merge adds a notification, and the facts and transcripts that it brought, to what is recorded, and says whether that changes anything.
+// What is recorded of the same attempt and the same provider's job stays; all else is void.
+func merge(status *v1alpha1.TranscriptionJobStatus, v *visit, now time.Time) (facts, bool) {
+	n := &v.notice
 	merged := facts{
 		notification: v1alpha1.Notification{
 			JobID: n.jobID, Attempt: n.target.Attempt, Outcome: n.outcome, Source: n.source, ReceivedAt: metav1.NewTime(now),
 			AudioDuration: n.audioDuration(),
 		},
-		transcripts: mergeTranscripts(recordedTranscripts(status, n), stored),
+		document:    cmp.Or(recordedDocument(status, n), v.document),
+		transcripts: mergeTranscripts(recordedTranscripts(status, n), v.stored),
 	}
 	before := status.Notification
 	if before == nil || before.JobID != n.jobID || before.Attempt != n.target.Attempt {
@@ -70,6 +74,7 @@ func merge(status *v1alpha1.TranscriptionJobStatus, n *notice, stored []v1alpha1
 	}
 	changed := before.Outcome != n.outcome ||
 		!equality.Semantic.DeepEqual(before.AudioDuration, merged.notification.AudioDuration) ||
+		!equality.Semantic.DeepEqual(status.Document, merged.document) ||
 		!equality.Semantic.DeepEqual(status.Transcripts, merged.transcripts)
 	return merged, changed
 }
@@ -83,6 +88,14 @@ func recordedTranscripts(status *v1alpha1.TranscriptionJobStatus, n *notice) []v
 		}
 	}
 	return own
+}
+
+// recordedDocument are the recorded facts of the document that belong to the attempt and the provider's job of the notification.
+func recordedDocument(status *v1alpha1.TranscriptionJobStatus, n *notice) *v1alpha1.DocumentFacts {
+	if facts := status.Document; facts != nil && facts.Attempt == n.target.Attempt && facts.JobID == n.jobID {
+		return facts
+	}
+	return nil
 }
 
 func mergeTranscripts(recorded, stored []v1alpha1.StoredTranscript) []v1alpha1.StoredTranscript {
@@ -106,8 +119,9 @@ var applyBackoff = wait.Backoff{Duration: 10 * time.Millisecond, Factor: 1.5, Ji
 // record applies the merged facts to the job's status. The apply carries the resourceVersion of the object that it was computed from:
 // without it, two replicas would erase each other's transcripts, and a namesake would get what is not its own. On 409 the
 // job is read and judged anew.
-func (d *door) record(ctx context.Context, job *v1alpha1.TranscriptionJob, n *notice, stored []v1alpha1.StoredTranscript) (result, error) {
+func (d *door) record(ctx context.Context, job *v1alpha1.TranscriptionJob, v *visit) (result, error) {
 	var res result
+	n := &v.notice
 	err := wait.ExponentialBackoffWithContext(ctx, applyBackoff, func(ctx context.Context) (done bool, err error) {
 		if job == nil {
 			if job, err = liveJob(ctx, d.client, n.target); err != nil {
@@ -118,13 +132,13 @@ func (d *door) record(ctx context.Context, job *v1alpha1.TranscriptionJob, n *no
 			res = s.why
 			return true, nil
 		}
-		merged, changed := merge(&job.Status, n, stored, d.clock.Now())
+		merged, changed := merge(&job.Status, v, d.clock.Now())
 		if !changed {
 			res = resultDuplicate
 			return true, nil
 		}
 		res = resultRecorded
-		if len(stored) > 0 {
+		if len(v.stored) > 0 {
 			res = resultStored
 		}
 		err = d.client.Status().Apply(ctx, applyConfiguration(job, merged), client.FieldOwner(FieldManager), client.ForceOwnership)
@@ -149,6 +163,9 @@ func (d *door) record(ctx context.Context, job *v1alpha1.TranscriptionJob, n *no
 // every field of it.
 func applyConfiguration(job *v1alpha1.TranscriptionJob, f facts) *applyv1alpha1.TranscriptionJobApplyConfiguration {
 	status := applyv1alpha1.TranscriptionJobStatus().WithNotification(notificationConfiguration(f.notification))
+	if f.document != nil {
+		status.WithDocument(documentConfiguration(f.document))
+	}
 	for _, transcript := range f.transcripts {
 		status.WithTranscripts(transcriptConfiguration(transcript))
 	}
@@ -162,6 +179,24 @@ func notificationConfiguration(n v1alpha1.Notification) *applyv1alpha1.Notificat
 		WithJobID(n.JobID).WithAttempt(n.Attempt).WithOutcome(n.Outcome).WithSource(n.Source).WithReceivedAt(n.ReceivedAt)
 	if n.AudioDuration != nil {
 		c.WithAudioDuration(*n.AudioDuration)
+	}
+	return c
+}
+
+func documentConfiguration(d *v1alpha1.DocumentFacts) *applyv1alpha1.DocumentFactsApplyConfiguration {
+	d = d.DeepCopy() // the server's answer is decoded into what the configuration points to
+	c := applyv1alpha1.DocumentFacts().WithJobID(d.JobID).WithAttempt(d.Attempt).WithTranslations(d.Translations...)
+	c.Language, c.AudioDuration, c.Speakers, c.Problem = d.Language, d.AudioDuration, d.Speakers, d.Problem
+	for _, e := range d.FeatureErrors {
+		told := applyv1alpha1.FeatureError().WithFeature(e.Feature)
+		told.Language = e.Language
+		if e.Type != "" {
+			told.WithType(e.Type)
+		}
+		if e.Message != "" {
+			told.WithMessage(e.Message)
+		}
+		c.WithFeatureErrors(told)
 	}
 	return c
 }

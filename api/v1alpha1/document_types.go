@@ -55,9 +55,12 @@ type DocumentFacts struct {
 	Problem *string `json:"problem,omitempty"`
 }
 
-// Feature is something beyond the plain transcript that a job can ask for.
+// Feature is something beyond the plain transcript that a job can ask for. Clients must tolerate values that are not listed here: the
+// provider may report a feature that only a newer version knows.
 //
-// +kubebuilder:validation:Enum=Translation;Summarization;SentimentAnalysis;TopicDetection;AutoChapters;AudioEvents;LanguageIdentification
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type Feature string
 
 const (

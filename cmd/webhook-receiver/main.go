@@ -96,6 +96,7 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 		Client:  c,
 		Keys:    keys,
 		Store:   store.Stores{ConfigMaps: store.NewConfigMaps(c, scratch, config.configMapMaxBytes.bytes), Volumes: volumes},
+		Scratch: scratch,
 		Volumes: volumes,
 		Log:     log,
 	}).Run(ctx, listeners)
