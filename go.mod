@@ -3,6 +3,7 @@ module github.com/transcription-operator/transcription-operator
 go 1.26.0
 
 require (
+	github.com/dlclark/regexp2 v1.12.0
 	github.com/gabriel-vasile/mimetype v1.4.16
 	github.com/getkin/kin-openapi v0.153.0
 	github.com/go-logr/logr v1.4.3

@@ -21,17 +21,18 @@ type jobConfig struct {
 	// raw is what the API echoes.
 	raw json.RawMessage
 
-	language, model, diarization string
-	channelLabels                []string
-	permittedMarks               map[string]bool // nil permits all
-	getSpeakers                  bool
-	fetch                        *source
-	notifications                []notification
-	tracking                     tracking
-	srtLine, srtLines            int
+	kind          string // jobTranscription or jobAlignment
+	language      string
+	fetch         *source
+	fetchText     *source
+	notifications []notification
+	tracking      tracking
+
+	recognition
+	features
 }
 
-// source is what fetch_data names.
+// source is what fetch_data or fetch_text names.
 type source struct {
 	url     string
 	headers []header

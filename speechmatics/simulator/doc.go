@@ -26,15 +26,32 @@
 // speaks from there on; without one it is S1. For media from a URL, the server asks for the same URL
 // with .txt instead of the extension, then with .txt appended, sending the same headers. For uploads it
 // looks into Options.Transcripts for the data_file's name with .txt instead of the extension, then for
-// the media's SHA-256 in hex with .txt appended.
+// the media's SHA-256 in hex with .txt appended. Spaces separate words also in languages that are written
+// without them. S1 is the same voice in all side files, so that a speaker can be enrolled with the
+// identifiers of an earlier job.
+//
+// Lines that begin with @ tell something else about the recording:
+//
+//	@length 10h        it is that long, whatever the media say (without words: 2.5 numbered ones a second)
+//	@language fr 0.4   what language identification hears, and how sure it is (below 0.5: not sure); without
+//	                   the line it is the first expected language, or English
+//	@silence           nobody speaks
+//	@event music 1.5 4 an audio event (applause, laughter or music), from and to in seconds
+//
+// # What is made of the words
+//
+// Everything that can be asked for is in the document of format json-v2, determined by the words: a
+// translation is the sentence with its language in brackets, a summary the first sentences, sentiment goes
+// by a list of words, a chapter is five minutes, numbers are entities, some words are disfluencies (um, uh)
+// or profanities (damn). Languages, pairs and limits are the documented ones, errors of features too;
+// further ones are ordered with FaultFeature. Transcripts are made while they are sent: memory does not
+// grow with the recording.
 //
 // # Where the documentation is silent
 //
 // Behaviour has a switch each, and the default is the variant that is harder for a client.
 //
-// Not simulated: alignment, translation, summaries, sentiment, topics, chapters, audio events, entities,
-// language identification (their configuration is checked and echoed), temporary keys, signed URLs of
-// outputs.
+// Not simulated: alignment, temporary keys, signed URLs of outputs.
 //
 // # Admin endpoints
 //

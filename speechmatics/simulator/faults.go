@@ -47,6 +47,10 @@ type Fault struct {
 	// Outcome is the status parameter in the notifications of a job of kind FaultReject: "error" where it
 	// is left out; "trim_error", or a value that nobody knows yet.
 	Outcome string `json:"outcome,omitempty"`
+	// Feature is what a job of kind FaultFeature lacks, with Message as the reason; Language restricts it to
+	// the translation into that language.
+	Feature  Feature `json:"feature,omitempty"`
+	Language string  `json:"language,omitempty"`
 }
 
 // FaultKind is what goes wrong.
@@ -87,6 +91,11 @@ const (
 	FaultNotificationReordered FaultKind = "notification-reordered"
 	// FaultReject makes a job end as rejected, with Message among its errors.
 	FaultReject FaultKind = "reject"
+	// FaultFeature lets one feature of a job fail. The job is done all the same, unless the feature is
+	// FeatureLanguageIdentification and is needed.
+	FaultFeature FaultKind = "feature"
+	// FaultNoCredit refuses a submission because there is no credit left; see Behaviour.NoCreditStatus.
+	FaultNoCredit FaultKind = "no-credit"
 	// FaultExpire makes a job expire Delay after it ended.
 	FaultExpire FaultKind = "expire"
 	// FaultDelete deletes a job Delay after it was submitted, as another user of the project could.
@@ -99,7 +108,7 @@ var requestFaults = []FaultKind{
 
 var jobFaults = []FaultKind{
 	FaultListLag, FaultNotificationLost, FaultNotificationDoubled, FaultNotificationLate, FaultNotificationEarly,
-	FaultNotificationReordered, FaultReject, FaultExpire, FaultDelete,
+	FaultNotificationReordered, FaultReject, FaultFeature, FaultNoCredit, FaultExpire, FaultDelete,
 }
 
 // delayedFaults are those that mean nothing without a delay.
@@ -154,6 +163,15 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("retryAfter: %d is negative", f.RetryAfter)
 	case f.Outcome == outcomeSuccess:
 		return fmt.Errorf("outcome: a rejected job's cannot be %q", f.Outcome)
+	case (f.Kind == FaultFeature) != (f.Feature != ""):
+		return fmt.Errorf("feature: kind %q needs one, and no other has one", FaultFeature)
+	case f.Language != "" && f.Feature != FeatureTranslation:
+		return fmt.Errorf("language: only the feature %q has one", FeatureTranslation)
+	}
+	if f.Feature != "" {
+		if err := oneOf("feature", f.Feature, allFeatures...); err != nil {
+			return err
+		}
 	}
 	if f.Body != "" {
 		if err := oneOf("body", f.Body, BodyJSON, BodyHTML, BodyText, BodyDetail, BodyEmpty); err != nil {
@@ -242,6 +260,25 @@ func (b *faultBook) ofRequest(kind FaultKind, operation Operation, about *subjec
 // ofJob takes a fault of a kind for a job.
 func (b *faultBook) ofJob(kind FaultKind, about subject) (Fault, bool) {
 	return b.take(func(f Fault) bool { return f.Kind == kind && f.matches(about) })
+}
+
+// failures takes every fault that lets a feature of a job fail.
+func (b *faultBook) failures(j *job) []featureFailure {
+	var found []featureFailure
+	for _, feature := range allFeatures {
+		targets := []string{""}
+		if feature == FeatureTranslation {
+			targets = j.config.translations
+		}
+		for _, target := range targets {
+			if f, ok := b.take(func(f Fault) bool {
+				return f.Kind == FaultFeature && f.Feature == feature && (f.Language == "" || f.Language == target) && f.matches(j.subject())
+			}); ok {
+				found = append(found, featureFailure{feature: feature, language: target, message: f.Message})
+			}
+		}
+	}
+	return found
 }
 
 // take finds the first fault that applies and is not used up, and counts it.

@@ -45,15 +45,18 @@ func (s *Server) fetch(ctx context.Context, j *job) error {
 		}
 		s.log.Info("fetch failed", "job", j.id, "url", withoutQuery(j.config.fetch.url), "error", redacted(err))
 		s.addError(j, fmt.Sprintf("%v: %v", errFetch, err))
+		if s.Behaviour().FetchGivesUpAtOnce && isClientError(err) {
+			break
+		}
 	}
 	return errFetch
 }
 
 // fetched takes what was fetched into the job, and looks for the words beside it.
 func (s *Server) fetched(ctx context.Context, j *job, media *mediaFile) error {
-	var script []turn
+	var found *script
 	if !s.Behaviour().NoSideFileFetch {
-		script = s.fetchScript(ctx, j.config.fetch)
+		found = s.fetchScript(ctx, j.config.fetch)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +64,7 @@ func (s *Server) fetched(ctx context.Context, j *job, media *mediaFile) error {
 		media.remove()
 		return context.Canceled
 	}
-	j.media, j.script = media, script
+	j.media, j.script = media, found
 	return nil
 }
 
@@ -75,9 +78,19 @@ func (s *Server) fetchOnce(ctx context.Context, from *source) (*mediaFile, error
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("http status code %d", response.StatusCode)
+		return nil, statusError(response.StatusCode)
 	}
 	return s.store.spool(response.Body, s.options.Limits.FetchBytes)
+}
+
+// statusError is an answer without media.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("http status code %d", int(e)) }
+
+func isClientError(err error) bool {
+	status, ok := errors.AsType[statusError](err)
+	return ok && status/100 == 4
 }
 
 func (s *Server) getSource(ctx context.Context, target string, headers []header) (*http.Response, error) {
@@ -102,7 +115,12 @@ func addHeaders(request *http.Request, headers []header) {
 }
 
 func (s *Server) checkFetchRedirect(_ *http.Request, via []*http.Request) error {
-	if !s.Behaviour().FollowFetchRedirects {
+	return checkRedirect(s.Behaviour().FollowFetchRedirects, via)
+}
+
+// checkRedirect follows ten redirects at most, or none.
+func checkRedirect(follow bool, via []*http.Request) error {
+	if !follow {
 		return http.ErrUseLastResponse
 	}
 	if len(via) >= 10 {
@@ -112,16 +130,16 @@ func (s *Server) checkFetchRedirect(_ *http.Request, via []*http.Request) error 
 }
 
 // fetchScript looks for the words next to the media. That there are none is no error.
-func (s *Server) fetchScript(ctx context.Context, from *source) []turn {
+func (s *Server) fetchScript(ctx context.Context, from *source) *script {
 	for _, target := range sideFileURLs(from.url) {
-		if script := s.fetchScriptFrom(ctx, target, from.headers); script != nil {
-			return script
+		if found := s.fetchScriptFrom(ctx, target, from.headers); found != nil {
+			return found
 		}
 	}
 	return nil
 }
 
-func (s *Server) fetchScriptFrom(ctx context.Context, target string, headers []header) []turn {
+func (s *Server) fetchScriptFrom(ctx context.Context, target string, headers []header) *script {
 	ctx, cancel := withTimeout(ctx, s.options.Limits.FetchTimeout)
 	defer cancel()
 	response, err := s.getSource(ctx, target, headers)

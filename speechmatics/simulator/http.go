@@ -29,7 +29,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /v2/jobs/{id}/alignment", s.api(operationOther, s.notAlignment))
 	mux.Handle("GET /v2/jobs/{id}/object-urls", s.api(operationOther, notImplemented))
 	mux.Handle("GET /v2/usage", s.api(OperationUsage, s.getUsage))
-	mux.Handle("GET /v1/discovery/features", s.withFaults(OperationDiscovery, http.HandlerFunc(discovery)))
+	mux.Handle("GET /v1/discovery/features", s.withFaults(OperationDiscovery, http.HandlerFunc(s.discovery)))
 	mux.Handle("/v2/", s.api(operationOther, notFound))
 	mux.Handle("/admin/", s.admin())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })

@@ -44,8 +44,13 @@ type job struct {
 	expiresAt time.Time // zero: never
 	media     *mediaFile
 	recording recording
-	script    []turn // what is said; nil is filler
-	errors    []jobError
+	script    *script // what is said; nil is filler
+	// identified is the language that was identified, failures are the features that fail on order.
+	identified *identification
+	failures   []featureFailure
+	// sizes are those of the transcript in the formats that were asked for.
+	sizes  map[string]int64
+	errors []jobError
 }
 
 // jobError is an event of a job; a job that is done may have some too.
@@ -122,15 +127,18 @@ func (s *Server) admit(j *job) error {
 	if limit := s.options.Limits.RunningJobs; limit >= 0 && s.running[j.project] >= limit {
 		return requestError{status: http.StatusTooManyRequests, message: "Max concurrent running jobs exceeded"}
 	}
+	if f, ok := s.faults.ofJob(FaultNoCredit, j.subject()); ok {
+		return requestError{status: s.Behaviour().NoCreditStatus, message: orElse(f.Message, "Forbidden"), detail: "no credit left"}
+	}
 	ctx, cancel := context.WithCancel(s.life)
 	j.id = s.unusedID()
 	j.createdAt = s.now()
 	j.status = statusRunning
 	j.cancel = cancel
 	j.ended, j.notified = make(chan struct{}), make(chan struct{})
-	j.visibleAt = j.createdAt
+	j.visibleAt = j.createdAt.Add(time.Duration(s.Behaviour().ListLag))
 	if f, ok := s.faults.ofJob(FaultListLag, j.subject()); ok {
-		j.visibleAt = j.visibleAt.Add(time.Duration(f.Delay))
+		j.visibleAt = j.createdAt.Add(time.Duration(f.Delay))
 	}
 	if f, ok := s.faults.ofJob(FaultNotificationEarly, j.subject()); ok {
 		j.early = &f
@@ -213,6 +221,9 @@ func (s *Server) remove(j *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j.cancel()
+	if j.status == statusRunning && s.Behaviour().NotifyDeletion && !s.closed {
+		s.work.Go(func() { s.notifyAll(s.life, j, outcomeError) })
+	}
 	s.forget(j, statusDeleted)
 	s.log.Info("job deleted", "job", j.id)
 }

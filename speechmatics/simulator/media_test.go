@@ -213,9 +213,10 @@ func FuzzScript(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, seconds int) {
 		length := time.Duration(min(max(seconds, 0), 100_000)) * time.Second
 		script := parseScript([]byte(text))
-		words := timedWords(script, length, nil)
+		config := &jobConfig{raw: []byte("{}"), features: features{srtLine: 37, srtLines: 2}, recognition: recognition{diarization: diarizationSpeaker}}
+		tr := (&transcript{config: config, script: script, length: length, language: "en"}).prepared()
 		var at float64
-		for _, w := range words {
+		for w := range tr.words() {
 			if w.content == "" || !isNumberedSpeaker(w.speaker) {
 				t.Errorf("%+v", w)
 			}
@@ -224,8 +225,18 @@ func FuzzScript(f *testing.F) {
 			}
 			at = w.end
 		}
-		tr := transcript{config: &jobConfig{raw: []byte("{}"), srtLine: 37, srtLines: 2}, words: words}
-		spoken := strings.Join(strings.Fields(tr.text()), "")
+		config.diarization = diarizationNone
+		whole, err := tr.bytes(formatText)
+		check(t, err)
+		spoken := strings.Join(strings.Fields(string(whole)), "")
+		for _, format := range []string{formatJSON, formatSRT} {
+			if _, err := tr.bytes(format); err != nil {
+				t.Error(err)
+			}
+		}
+		if strings.Contains(text, "@") {
+			return // a directive is no word
+		}
 		if slices.ContainsFunc(strings.Fields(text), speakerPrefix.MatchString) {
 			return // a label is no word
 		}

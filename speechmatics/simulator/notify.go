@@ -61,7 +61,7 @@ func (s *Server) deliver(ctx context.Context, j *job, to *notification, what pay
 		if err == nil {
 			break
 		}
-		if attempt == len(notifyGaps) {
+		if attempt+1 >= s.Behaviour().NotificationAttempts {
 			s.addError(j, fmt.Sprintf("unable to send notification: unable to send notification: %v", err))
 			s.addError(j, errNotificationFailed)
 			return

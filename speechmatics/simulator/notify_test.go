@@ -275,7 +275,7 @@ func TestDeletedJobsDoNotNotify(t *testing.T) {
 }
 
 func TestMediaThatAreGoneFailTheAttempt(t *testing.T) {
-	p := payload{segments: []segment{{bytes: []byte("x")}, {media: &mediaFile{path: t.TempDir() + "/none", size: 1}}}}
+	p := payload{segments: []segment{bytesSegment([]byte("x")), mediaSegment(&mediaFile{path: t.TempDir() + "/none", size: 1})}}
 	if body, err := p.open(); err == nil {
 		t.Errorf("%v", errors.Join(err, body.Close()))
 	}

@@ -75,6 +75,8 @@ type Limits struct {
 	UploadBytes int64
 	// ConfigBytes bounds the config part, 2 MiB (undocumented).
 	ConfigBytes int64
+	// TrackingBytes bounds tracking, as JSON, 64 KiB (undocumented).
+	TrackingBytes int64
 	// FetchBytes bounds fetched media, 4 GiB (undocumented).
 	FetchBytes int64
 	// FetchTimeout bounds one attempt to fetch, in wall time, 1 minute (undocumented).
@@ -88,6 +90,9 @@ type Limits struct {
 	StoredBytes int64
 	// MaxWait caps the wait parameter, 60 s (undocumented).
 	MaxWait time.Duration
+	// EmbeddedBytes bounds the transcript in the answer to a submission that waits, 1 MiB (undocumented,
+	// the answer is "best effort"). A larger one is left out.
+	EmbeddedBytes int64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -96,12 +101,14 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.RunningJobs, 20_000)
 	orDefault(&l.UploadBytes, 1_000_000_000)
 	orDefault(&l.ConfigBytes, 2<<20)
+	orDefault(&l.TrackingBytes, 64<<10)
 	orDefault(&l.FetchBytes, 4<<30)
 	orDefault(&l.FetchTimeout, time.Minute)
 	orDefault(&l.NotifyTimeout, 30*time.Second)
 	orDefault(&l.MediaDuration, 48*time.Hour)
 	orDefault(&l.StoredBytes, 2<<30)
 	orDefault(&l.MaxWait, time.Minute)
+	orDefault(&l.EmbeddedBytes, 1<<20)
 	return l
 }
 

@@ -10,7 +10,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net/textproto"
-	"os"
 	"slices"
 )
 
@@ -24,17 +23,25 @@ const (
 	itemData           = "data"
 )
 
-// payload is the body of a notification. It can be opened again for every attempt, and media in it
-// are read from their file.
+// payload is the body of a notification. It can be opened again for every attempt. Media in it are read
+// from their file, and transcripts are made while they are sent.
 type payload struct {
 	contentType string
 	segments    []segment
 }
 
-// segment is a run of a body: bytes, or media.
+// segment is a run of a body, of a known size.
 type segment struct {
-	bytes []byte
-	media *mediaFile
+	size int64
+	open func() (io.ReadCloser, error)
+}
+
+func bytesSegment(content []byte) segment {
+	return segment{int64(len(content)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
+}
+
+func mediaSegment(media *mediaFile) segment {
+	return segment{media.size, func() (io.ReadCloser, error) { return media.open() }}
 }
 
 // attachment is an output that a notification carries.
@@ -90,21 +97,30 @@ func (s *Server) attachment(j *job, item string, failed bool) (attachment, bool)
 	format, isTranscript := formats[item]
 	switch {
 	case isTranscript && !failed:
-		contentType, content := s.transcriptOf(j).render(format)
-		return attachment{item, fileNameOf(item), contentType, segment{bytes: content}}, true
+		return attachment{item, s.fileNameOf(j, item), contentTypeOf(format), s.transcriptSegment(j, format)}, true
 	case item == itemJobInfo:
-		return attachment{item, fileNameOf(item), "application/json", segment{bytes: s.jobInfoDocument(j)}}, true
+		return attachment{item, s.fileNameOf(j, item), "application/json", bytesSegment(s.jobInfoDocument(j))}, true
 	case item == itemData:
 		s.mu.Lock()
 		media := j.media
 		s.mu.Unlock()
-		return attachment{item, fileNameOf(item), "application/octet-stream", segment{media: media}}, media != nil
+		if media == nil {
+			return attachment{}, false
+		}
+		return attachment{item, s.fileNameOf(j, item), "application/octet-stream", mediaSegment(media)}, true
 	}
 	return attachment{}, false // what alignment would have made, or a failed job has not
 }
 
+func (s *Server) transcriptSegment(j *job, format string) segment {
+	return segment{s.sizeOf(j, format), func() (io.ReadCloser, error) { return s.openTranscript(j, format), nil }}
+}
+
 // fileNameOf is the file name of a part.
-func fileNameOf(item string) string {
+func (s *Server) fileNameOf(j *job, item string) string {
+	if s.Behaviour().PartFileNames == PartFileNamesJob {
+		return j.id
+	}
 	switch item {
 	case itemJobInfo:
 		return "jobinfo.json"
@@ -135,7 +151,7 @@ func multipartPayload(attached []attachment, names PartNames) payload {
 	w := multipart.NewWriter(&buffer)
 	p := payload{contentType: w.FormDataContentType()}
 	flush := func() {
-		p.segments = append(p.segments, segment{bytes: slices.Clone(buffer.Bytes())})
+		p.segments = append(p.segments, bytesSegment(slices.Clone(buffer.Bytes())))
 		buffer.Reset()
 	}
 	for _, a := range attached {
@@ -157,10 +173,7 @@ func multipartPayload(attached []attachment, names PartNames) payload {
 func (p payload) size() int64 {
 	var size int64
 	for _, s := range p.segments {
-		size += int64(len(s.bytes))
-		if s.media != nil {
-			size += s.media.size
-		}
+		size += s.size
 	}
 	return size
 }
@@ -170,33 +183,29 @@ func (p payload) open() (io.ReadCloser, error) {
 	body := &openPayload{}
 	var readers []io.Reader
 	for _, s := range p.segments {
-		if s.media == nil {
-			readers = append(readers, bytes.NewReader(s.bytes))
-			continue
-		}
-		file, err := s.media.open()
+		opened, err := s.open()
 		if err != nil {
 			_ = body.Close()
 			return nil, errors.New("media are no longer stored")
 		}
-		body.files = append(body.files, file)
-		readers = append(readers, file)
+		body.segments = append(body.segments, opened)
+		readers = append(readers, opened)
 	}
 	body.Reader = io.MultiReader(readers...)
 	return body, nil
 }
 
-// openPayload closes its files once.
+// openPayload closes its segments, each once.
 type openPayload struct {
 	io.Reader
-	files []*os.File
+	segments []io.Closer
 }
 
 func (o *openPayload) Close() error {
 	var errs []error
-	for _, file := range o.files {
-		errs = append(errs, file.Close())
+	for _, s := range o.segments {
+		errs = append(errs, s.Close())
 	}
-	o.files = nil
+	o.segments = nil
 	return errors.Join(errs...)
 }

@@ -43,6 +43,9 @@ func (s *Server) recognise(ctx context.Context, j *job) string {
 	if j.early == nil && !s.sleep(ctx, s.scale(s.options.Processing.of(s.lengthOf(j)))) {
 		return ""
 	}
+	if err := s.understand(j); err != nil {
+		return s.failed(ctx, j, err)
+	}
 	if f, ok := s.faults.ofJob(FaultReject, j.subject()); ok {
 		orDefault(&f.Message, "Job rejected")
 		if s.failed(ctx, j, errors.New(f.Message)) == "" {
@@ -52,6 +55,51 @@ func (s *Server) recognise(ctx context.Context, j *job) string {
 	}
 	return outcomeSuccess
 }
+
+// understand finds out the language and what of the job can be done in it. Its errors reject the job, in
+// the service's words.
+func (s *Server) understand(j *job) error {
+	if err := j.config.brokenReplacement; err != nil {
+		return err
+	}
+	s.mu.Lock()
+	script, length := j.script, j.recording.length
+	s.mu.Unlock()
+	var found *identification
+	if j.config.language == languageAuto {
+		if _, fails := s.faults.take(func(f Fault) bool {
+			return f.Kind == FaultFeature && f.Feature == FeatureLanguageIdentification && f.matches(j.subject())
+		}); fails {
+			return rejectionError(messageFailed)
+		}
+		var err error
+		if found, err = identify(j.config, script, length); err != nil {
+			return err
+		}
+	} else if err := j.config.checkPairs(); err != nil {
+		return err
+	}
+	failures := s.faults.failures(j)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.identified, j.failures = found, failures
+	return nil
+}
+
+// checkPairs reports the first translation that is not supported from the language that was named.
+func (c *jobConfig) checkPairs() error {
+	for _, target := range c.translations {
+		if !translatable(c.language, target) {
+			return rejectionError(unsupportedPair(c.language, target))
+		}
+	}
+	return nil
+}
+
+// rejectionError is why a job is rejected, in the service's words.
+type rejectionError string
+
+func (e rejectionError) Error() string { return string(e) }
 
 // failed records why a job cannot be done.
 func (s *Server) failed(ctx context.Context, j *job, err error) string {
@@ -69,7 +117,7 @@ func (s *Server) failed(ctx context.Context, j *job, err error) string {
 // probe reads the media's kind and length, and decides whether they are kept.
 func (s *Server) probe(j *job) error {
 	s.mu.Lock()
-	media := j.media
+	media, script := j.media, j.script
 	s.mu.Unlock()
 	if media == nil {
 		return context.Canceled // deleted meanwhile
@@ -77,6 +125,9 @@ func (s *Server) probe(j *job) error {
 	found, err := media.probe()
 	if err != nil {
 		return err
+	}
+	if script != nil && script.length > 0 {
+		found.length = script.length
 	}
 	if limit := s.options.Limits.MediaDuration; limit >= 0 && found.length > limit {
 		return errInvalidAudio

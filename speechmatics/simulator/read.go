@@ -11,13 +11,6 @@ import (
 	"time"
 )
 
-// The formats of a transcript.
-const (
-	formatJSON = "json-v2"
-	formatText = "txt"
-	formatSRT  = "srt"
-)
-
 // getJob answers GET /jobs/{id}: after a wait, with the present state.
 func (s *Server) getJob(w http.ResponseWriter, r *http.Request, project string) {
 	j, ok := s.findAndWait(w, r, project)
@@ -134,8 +127,7 @@ func (s *Server) getTranscript(w http.ResponseWriter, r *http.Request, project s
 	if !ok || !s.transcribed(w, j) {
 		return
 	}
-	contentType, content := s.transcriptOf(j).render(format)
-	write(w, http.StatusOK, contentType, content)
+	s.writeTranscript(w, j, format)
 }
 
 // transcribed answers for a job without a transcript, and reports whether it has one.

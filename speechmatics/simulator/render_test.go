@@ -211,7 +211,7 @@ func TestFiller(t *testing.T) {
 	if got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if n := len(filler(maxLength)[0].words); n != maxFiller {
+	if n := fillerLength(maxLength); n != maxFiller {
 		t.Errorf("%d words of filler", n)
 	}
 }

@@ -92,7 +92,9 @@ func New(options Options) *Server {
 		usage:        map[usageKey]usageSum{},
 	}
 	s.fetchClient.CheckRedirect = s.checkFetchRedirect
-	s.notifyClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.notifyClient.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
+		return checkRedirect(s.Behaviour().FollowNotificationRedirects, via)
+	}
 	s.behaviour.Store(&options.Behaviour)
 	s.faults.set(options.Faults)
 	for _, key := range options.APIKeys {

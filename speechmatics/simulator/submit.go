@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -83,13 +84,22 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 		s.log.Error("submission failed", "error", err)
 		writeError(w, http.StatusInternalServerError, "Internal Server Error", "")
 	case known.status == http.StatusRequestEntityTooLarge:
-		s.edgeError(w, known.status, known.message)
+		s.tooLarge(w)
 	default:
 		if known.status == http.StatusTooManyRequests {
 			s.addRetryAfter(w)
 		}
 		writeError(w, known.status, known.message, known.detail)
 	}
+}
+
+// tooLarge answers a body that is too large: by the tier before the service, or by the service.
+func (s *Server) tooLarge(w http.ResponseWriter) {
+	if status := s.Behaviour().TooLargeStatus; status != http.StatusRequestEntityTooLarge {
+		writeError(w, status, "Job rejected", "the data file is too large")
+		return
+	}
+	s.edgeError(w, http.StatusRequestEntityTooLarge, http.StatusText(http.StatusRequestEntityTooLarge))
 }
 
 // readSubmission reads the body to its very end: a job must not come of a request that was broken off.
@@ -199,6 +209,17 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 	if err != nil {
 		return nil, badRequest("Job rejected", err.Error())
 	}
+	if limit := s.options.Limits.TrackingBytes; limit >= 0 && int64(len(config.tracking.raw)) > limit {
+		return nil, badRequest("Job rejected", "Job config JSON is invalid. Error: tracking is too large")
+	}
+	if config.kind == jobAlignment {
+		return nil, badRequest("Requested product not available", "alignment is not simulated")
+	}
+	if b.RejectUnsupportedPairAtSubmission && config.language != languageAuto {
+		if err := config.checkPairs(); err != nil {
+			return nil, badRequest("Job rejected", err.Error())
+		}
+	}
 	j := &job{config: config, media: sent.media, dataName: sent.dataName}
 	switch {
 	case sent.media == nil && config.fetch == nil:
@@ -210,7 +231,7 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 	}
 	if b.RejectInvalidAudioAtSubmission {
 		if _, err := sent.media.probe(); err != nil {
-			return nil, badRequest(errInvalidAudio.Error(), "")
+			return nil, requestError{status: b.InvalidAudioStatus, message: errInvalidAudio.Error()}
 		}
 	}
 	j.script = s.scriptOfUpload(sent)
@@ -219,11 +240,11 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 
 // createdJob is the answer to a submission.
 type createdJob struct {
-	ID     string `json:"id"`
-	Status string `json:"status,omitempty"`
-	JSON   any    `json:"json-v2,omitempty"`
-	Text   string `json:"txt,omitempty"`
-	SRT    string `json:"srt,omitempty"`
+	ID     string          `json:"id"`
+	Status string          `json:"status,omitempty"`
+	JSON   json.RawMessage `json:"json-v2,omitempty"`
+	Text   string          `json:"txt,omitempty"`
+	SRT    string          `json:"srt,omitempty"`
 }
 
 // answerCreated answers 201: at once, or with wait when the job has ended or the time is up.
@@ -240,16 +261,22 @@ func (s *Server) answerCreated(w http.ResponseWriter, r *http.Request, j *job, w
 func (s *Server) describeWaited(answer *createdJob, j *job, format string) {
 	state := s.statusOf(j)
 	answer.Status = string(state)
-	switch {
-	case state == statusRunning:
+	if state == statusRunning {
 		answer.Status = "created"
-	case state != statusDone:
+	}
+	if limit := s.options.Limits.EmbeddedBytes; state != statusDone || limit >= 0 && s.sizeOf(j, format) > limit {
+		return
+	}
+	content, err := s.transcriptOf(j).bytes(format)
+	switch {
+	case err != nil:
+		s.log.Error("transcript not embedded", "job", j.id, "error", err)
 	case format == formatText:
-		answer.Text = s.transcriptOf(j).text()
+		answer.Text = string(content)
 	case format == formatSRT:
-		answer.SRT = s.transcriptOf(j).srt()
+		answer.SRT = string(content)
 	default:
-		answer.JSON = s.transcriptOf(j).document()
+		answer.JSON = content
 	}
 }
 

@@ -32,6 +32,32 @@ func vocabulary(n int) string {
 	return `"additional_vocab":[` + strings.TrimSuffix(strings.Repeat(`{"content":"x"},`, n), ",") + `]`
 }
 
+// enrolling configures two speakers with so many identifiers each.
+func enrolling(counts ...int) string {
+	var speakers []string
+	n := 0
+	for i, count := range counts {
+		var identifiers []string
+		for range count {
+			n++
+			identifiers = append(identifiers, fmt.Sprintf("%q", fmt.Sprint("id", n)))
+		}
+		speakers = append(speakers, fmt.Sprintf(`{"label":"speaker %d","speaker_identifiers":[%s]}`, i, strings.Join(identifiers, ",")))
+	}
+	return with("", `"speaker_diarization_config":{"speakers":[`+strings.Join(speakers, ",")+`]}`)
+}
+
+// meliaConfig adds to a configuration of the model melia-1: members of transcription_config, and top-level ones.
+func meliaConfig(transcription, top string) string {
+	if transcription != "" {
+		transcription = "," + transcription
+	}
+	if top != "" {
+		top = "," + top
+	}
+	return `{"type":"transcription","transcription_config":{"language":"multi","model":"melia-1"` + transcription + `}` + top + `}`
+}
+
 func TestConfigRules(t *testing.T) {
 	for name, test := range map[string]struct {
 		config string
@@ -44,7 +70,9 @@ func TestConfigRules(t *testing.T) {
 		"two objects":               {plainConfig + "{}", "after the object"},
 		"no type":                   {`{"transcription_config":{"language":"en"}}`, "type is required"},
 		"unknown type":              {`{"type":"dictation"}`, "type must be one of"},
-		"alignment":                 {`{"type":"alignment","alignment_config":{"language":"en"}}`, "transcription_config is required"},
+		"alignment":                 {`{"type":"alignment","alignment_config":{"language":"en"}}`, ""},
+		"alignment of nothing":      {`{"type":"alignment"}`, "alignment_config is required"},
+		"alignment to auto":         {`{"type":"alignment","alignment_config":{"language":"auto"}}`, "Language auto is not supported"},
 		"unknown key":               {with(`"transcriptions":{}`, ""), `unknown field "transcriptions"`},
 		"no section":                {`{"type":"transcription"}`, "transcription_config is required"},
 		"section of another type":   {`{"type":"transcription","transcription_config":7}`, "transcription_config must be an object"},
@@ -91,6 +119,31 @@ func TestConfigRules(t *testing.T) {
 		"default language":          {with(`"language_identification_config":{"low_confidence_action":"use_default_language"}`, ""), "default_language is required"},
 		"features":                  {with(`"sentiment_analysis_config":{},"auto_chapters_config":{},"topic_detection_config":{},"summarization_config":{}`, ""), ""},
 		"summary":                   {with(`"summarization_config":{"summary_type":"haiku"}`, ""), "summary_type must be one of"},
+		"delay mode":                {with("", `"max_delay_mode":"fixed"`), ""},
+		"unknown delay mode":        {with("", `"max_delay_mode":"slow"`), "max_delay_mode must be one of"},
+		"locale":                    {with("", `"output_locale":"en-AU"`), ""},
+		"locale of another":         {with("", `"output_locale":"cmn-Hans"`), "output_locale cmn-Hans is not supported for language en"},
+		"domain":                    {with("", `"model":"enhanced","domain":"medical"`), ""},
+		"domain of another":         {with("", `"domain":"bilingual-en"`), "domain bilingual-en is not supported for language en"},
+		"fifty identifiers":         {enrolling(25, 25), ""},
+		"fifty-one identifiers":     {enrolling(25, 26), "1 to 50 identifiers in all"},
+		"identifier twice":          {with("", `"speaker_diarization_config":{"speakers":[{"label":"Ann","speaker_identifiers":["x","x"]}]}`), "must be unique"},
+		"speaker UU":                {with("", `"speaker_diarization_config":{"speakers":[{"label":"UU","speaker_identifiers":["x"]}]}`), "is not a label"},
+		"speaker with a space":      {with("", `"speaker_diarization_config":{"speakers":[{"label":"hunter2 ","speaker_identifiers":["x"]}]}`), "is not a label"},
+		"broken replacement":        {with("", `"transcript_filtering_config":{"replacements":[{"from":"/(/","to":"b"}]}`), ""}, // the job fails later
+		"hints without melia-1":     {with("", `"language_hints":["en"]`), "language_hints needs model melia-1"},
+		"melia-1":                   {meliaConfig(`"language_hints":["en","cmn"],"language_hints_strict":true`, ""), ""},
+		"melia-1 with an odd hint":  {meliaConfig(`"language_hints":["auto"]`, ""), "Language auto is not supported"},
+		"melia-1 with vocabulary":   {meliaConfig(`"additional_vocab":[{"content":"x"}]`, ""), "additional_vocab is not supported by model melia-1"},
+		"melia-1 with entities":     {meliaConfig(`"enable_entities":true`, ""), "enable_entities is not supported by model melia-1"},
+		"melia-1 without entities":  {meliaConfig(`"enable_entities":false`, ""), ""},
+		"melia-1 with speakers":     {meliaConfig(`"speaker_diarization_config":{"get_speakers":true}`, ""), "get_speakers is not supported by model melia-1"},
+		"melia-1 with replacements": {meliaConfig(`"transcript_filtering_config":{"replacements":[{"from":"a","to":"b"}]}`, ""), "replacements is not supported by model melia-1"},
+		"melia-1 with translation":  {meliaConfig("", `"translation_config":{"target_languages":["de"]}`), "translation_config is not supported by model melia-1"},
+		"auto with melia-1":         {`{"type":"transcription","transcription_config":{"language":"auto","model":"melia-1"}}`, "need each other"},
+		"unknown default language":  {with(`"language_identification_config":{"default_language":"zz"}`, ""), "Language zz is not supported"},
+		"unidentifiable language":   {with(`"language_identification_config":{"expected_languages":["sw"]}`, ""), "Language(s) [sw] are not supported for language id"},
+		"eleven topics":             {with(`"topic_detection_config":{"topics":["a","b","c","d","e","f","g","h","i","j","k"]}`, ""), ""}, // an error of the feature
 		"audio event":               {with(`"audio_events_config":{"types":["rain"]}`, ""), "rain"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,6 +157,12 @@ func TestConfigRules(t *testing.T) {
 				t.Errorf("repeats a secret: %v", err)
 			}
 		})
+	}
+}
+
+func TestMeliaLimitsCanBeIgnored(t *testing.T) {
+	if _, err := parseConfig([]byte(meliaConfig(`"enable_entities":true`, "")), Behaviour{IgnoreMeliaLimits: true}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -42,6 +42,7 @@ type usageDetails struct {
 	Type     string  `json:"type"`
 	Language string  `json:"language,omitempty"`
 	Model    string  `json:"model,omitempty"`
+	Point    string  `json:"operating_point,omitempty"`
 	Count    int     `json:"count"`
 	Hours    float64 `json:"duration_hrs"`
 }
@@ -93,7 +94,11 @@ func (s *Server) usageBetween(project, since, until string) usageResponse {
 		return cmp.Or(cmp.Compare(a.language, b.language), cmp.Compare(a.model, b.model))
 	}) {
 		sum := details[key]
-		answer.Details = append(answer.Details, sum.details(key.language, key.model))
+		row := sum.details(key.language, key.model)
+		if s.Behaviour().UsageModel == UsageModelOperatingPoint {
+			row.Model, row.Point = "", row.Model
+		}
+		answer.Details = append(answer.Details, row)
 	}
 	return answer
 }
