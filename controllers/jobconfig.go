@@ -6,7 +6,7 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
@@ -14,114 +14,65 @@ import (
 )
 
 // jobType is the provider's type of all jobs that the operator submits.
-const jobType = "transcription"
+const jobType = speechmatics.JobTranscription
 
-// jobConfig is the provider's configuration of a job: what the spec asks for, and what the operator adds to find the job again
-// and to be told of its end.
-func (r *JobReconciler) jobConfig(s *scope, p *provider, m *media) (speechmatics.JobConfig, error) {
-	transcription, err := transcriptionConfig(&s.job.Spec.Transcription)
+// jobConfig is the provider's configuration of a job, as JSON: what the spec asks for, what the operator adds to find the job
+// again and to be told of its end, and spec.providerConfig over it.
+func (r *JobReconciler) jobConfig(s *scope, p *provider, in *input) (json.RawMessage, error) {
+	config, err := specConfig(&s.job.Spec)
 	if err != nil {
-		return speechmatics.JobConfig{}, err
+		return nil, err
 	}
-	notifications, err := r.notificationConfig(s, p)
+	own, err := r.notificationConfig(s, p)
+	if err != nil {
+		return nil, err
+	}
+	config.FetchData = in.media.fetch
+	config.NotificationConfig = slices.Concat(own, in.notifications)
+	if config.Tracking == nil {
+		config.Tracking = &speechmatics.Tracking{}
+	}
+	config.Tracking.Reference = s.claim.Reference().String()
+	return mergeProviderConfig(config, s.job.Spec.ProviderConfig)
+}
+
+// checkConfiguration finds what the schema cannot check and the provider would refuse, ignore or let the job fail for. It is
+// asked before the job is claimed, so that nothing is paid for.
+func checkConfiguration(spec *v1alpha1.TranscriptionJobSpec) error {
+	if _, err := specConfig(spec); err != nil {
+		return err
+	}
+	return checkProviderConfig(spec)
+}
+
+// specConfig translates the spec, all but what needs Secrets or the claim. What is absent there is absent here, and what is
+// empty there is empty here: to the provider these are different things. Its error is a failure that names the field.
+func specConfig(spec *v1alpha1.TranscriptionJobSpec) (speechmatics.JobConfig, error) {
+	transcription, err := transcriptionConfig(&spec.Transcription)
 	if err != nil {
 		return speechmatics.JobConfig{}, err
 	}
 	return speechmatics.JobConfig{
-		Type:                jobType,
-		FetchData:           m.fetch,
-		TranscriptionConfig: transcription,
-		NotificationConfig:  notifications,
-		Tracking:            trackingConfig(s.job.Spec.Tracking, s.claim.Reference()),
+		Type:                         jobType,
+		TranscriptionConfig:          transcription,
+		Tracking:                     trackingConfig(spec.Tracking),
+		OutputConfig:                 outputConfig(spec.Output),
+		TranslationConfig:            translationConfig(spec.Translation),
+		LanguageIdentificationConfig: languageIdentificationConfig(spec.LanguageIdentification),
+		SummarizationConfig:          summarizationConfig(spec.Summarization),
+		SentimentAnalysisConfig:      sentimentAnalysisConfig(spec.SentimentAnalysis),
+		TopicDetectionConfig:         topicDetectionConfig(spec.TopicDetection),
+		AutoChaptersConfig:           autoChaptersConfig(spec.AutoChapters),
+		AudioEventsConfig:            audioEventsConfig(spec.AudioEvents),
 	}, nil
 }
 
-// transcriptionConfig translates spec.transcription. What is absent there is absent here.
-func transcriptionConfig(spec *v1alpha1.TranscriptionConfig) (*speechmatics.TranscriptionConfig, error) {
-	speakers, err := speakerDiarization(spec.SpeakerDiarization)
-	if err != nil {
-		return nil, err
-	}
-	punctuation, err := punctuationOverrides(spec.PunctuationOverrides)
-	if err != nil {
-		return nil, err
-	}
-	return &speechmatics.TranscriptionConfig{
-		Language:                 spec.Language,
-		Model:                    string(valueOf(spec.Model)),
-		OperatingPoint:           string(valueOf(spec.OperatingPoint)),
-		Domain:                   valueOf(spec.Domain),
-		OutputLocale:             valueOf(spec.OutputLocale),
-		AdditionalVocab:          additionalVocab(spec.AdditionalVocab),
-		PunctuationOverrides:     punctuation,
-		Diarization:              string(valueOf(spec.Diarization)),
-		ChannelDiarizationLabels: spec.ChannelDiarizationLabels,
-		SpeakerDiarizationConfig: speakers,
-		EnableEntities:           spec.EnableEntities,
-	}, nil
-}
-
-func additionalVocab(spec []v1alpha1.AdditionalVocab) []speechmatics.AdditionalVocab {
+// trackingConfig translates spec.tracking; the reference is the operator's own.
+func trackingConfig(spec *v1alpha1.Tracking) *speechmatics.Tracking {
 	if spec == nil {
 		return nil
 	}
-	vocab := make([]speechmatics.AdditionalVocab, 0, len(spec))
-	for _, v := range spec {
-		vocab = append(vocab, speechmatics.AdditionalVocab{Content: v.Content, SoundsLike: v.SoundsLike})
-	}
-	return vocab
-}
-
-func speakerDiarization(spec *v1alpha1.SpeakerDiarizationConfig) (*speechmatics.SpeakerDiarizationConfig, error) {
-	if spec == nil {
-		return nil, nil
-	}
-	sensitivity, err := fraction(spec.SpeakerSensitivity, "spec.transcription.speakerDiarization.speakerSensitivity")
-	if err != nil {
-		return nil, err
-	}
-	return &speechmatics.SpeakerDiarizationConfig{
-		SpeakerSensitivity:   sensitivity,
-		PreferCurrentSpeaker: spec.PreferCurrentSpeaker,
-		GetSpeakers:          spec.GetSpeakers,
-	}, nil
-}
-
-func punctuationOverrides(spec *v1alpha1.PunctuationOverrides) (*speechmatics.PunctuationOverrides, error) {
-	if spec == nil {
-		return nil, nil
-	}
-	sensitivity, err := fraction(spec.Sensitivity, "spec.transcription.punctuationOverrides.sensitivity")
-	if err != nil {
-		return nil, err
-	}
-	overrides := &speechmatics.PunctuationOverrides{Sensitivity: sensitivity}
-	if spec.PermittedMarks != nil {
-		overrides.PermittedMarks = &spec.PermittedMarks
-	}
-	return overrides, nil
-}
-
-// fraction reads a decimal number between 0 and 1, which the schema has checked already.
-func fraction(value *v1alpha1.Fraction, field string) (*float64, error) {
-	if value == nil {
-		return nil, nil
-	}
-	f, err := strconv.ParseFloat(string(*value), 64)
-	if err != nil || f < 0 || f > 1 {
-		return nil, &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("%s is not a decimal number between 0 and 1; create a new job", field)}
-	}
-	return &f, nil
-}
-
-// trackingConfig adds the reference by which the job is found again.
-func trackingConfig(spec *v1alpha1.Tracking, reference notification.Reference) *speechmatics.Tracking {
-	tracking := &speechmatics.Tracking{Reference: reference.String()}
-	if spec == nil {
-		return tracking
-	}
-	tracking.Title = valueOf(spec.Title)
-	tracking.Tags = spec.Tags
+	tracking := &speechmatics.Tracking{Title: valueOf(spec.Title), Tags: spec.Tags}
 	if spec.Details != nil {
 		tracking.Details = json.RawMessage(spec.Details.Raw)
 	}

@@ -23,6 +23,18 @@ import (
 // maxURLBytes bounds a URL from a Secret, as the schema bounds the one in the spec.
 const maxURLBytes = 2048
 
+// source is where a value of a job's configuration comes from, for people: the field that names it, what is to be there, and the
+// reasons of a job whose source is missing or of no use.
+type source struct {
+	field, what       string
+	notFound, invalid string
+}
+
+// mediaSource is a source that spec.media names.
+func mediaSource(field string) source {
+	return source{field: "spec.media." + field, what: "the media", notFound: v1alpha1.ReasonMediaNotFound, invalid: v1alpha1.ReasonInvalidMedia}
+}
+
 // media is a job's media, read and checked: either a URL for the provider to fetch, or the file itself.
 type media struct {
 	fetch *speechmatics.FetchData
@@ -41,106 +53,119 @@ func (m *media) upload() *speechmatics.Media {
 // loadMedia reads what spec.media names. ConfigMaps and Secrets are read by name and without a cache, so that the manager
 // neither lists nor keeps them.
 func (r *JobReconciler) loadMedia(ctx context.Context, s *scope) (*media, error) {
-	source := s.job.Spec.Media
+	spec := s.job.Spec.Media
 	switch {
-	case source.URL != nil:
-		return r.fetchedMedia(ctx, s, *source.URL, "spec.media.url")
-	case source.URLFrom != nil:
-		ref := source.URLFrom.SecretKeyRef
-		value, err := r.mediaSecret(ctx, s, ref, "spec.media.urlFrom")
+	case spec.URL != nil:
+		return r.fetchedMedia(ctx, s, *spec.URL, "spec.media.url")
+	case spec.URLFrom != nil:
+		ref := spec.URLFrom.SecretKeyRef
+		value, err := r.secretValue(ctx, s, ref, mediaSource("urlFrom"))
 		if err != nil {
 			return nil, err
 		}
-		return r.fetchedMedia(ctx, s, strings.TrimSpace(string(value)), fmt.Sprintf("the value of %q in Secret %s", ref.Key, ref.Name))
-	case source.ConfigMap != nil:
-		data, err := r.mediaConfigMap(ctx, s, *source.ConfigMap)
-		return &media{name: source.ConfigMap.Key, data: data}, err
-	case source.Secret != nil:
-		data, err := r.mediaSecret(ctx, s, *source.Secret, "spec.media.secret")
-		return &media{name: source.Secret.Key, data: data}, err
+		return r.fetchedMedia(ctx, s, strings.TrimSpace(string(value)), nameOf(ref))
+	case spec.ConfigMap != nil:
+		data, err := r.mediaConfigMap(ctx, s, *spec.ConfigMap)
+		return &media{name: spec.ConfigMap.Key, data: data}, err
+	case spec.Secret != nil:
+		data, err := r.secretValue(ctx, s, *spec.Secret, mediaSource("secret"))
+		return &media{name: spec.Secret.Key, data: data}, err
 	default:
 		// The schema does not let this in; an object from before that rule, or a version of it that is newer, might.
 		return nil, pausef(v1alpha1.ReasonInvalidMedia, 0, "spec.media names no source that this version knows; set exactly one of url, urlFrom, configMap and secret in a new job")
 	}
 }
 
-// fetchedMedia is a URL for the provider to fetch. The URL itself may be a secret and is never repeated in messages.
+// fetchedMedia is a URL for the provider to fetch.
 func (r *JobReconciler) fetchedMedia(ctx context.Context, s *scope, address, where string) (*media, error) {
-	u, err := url.Parse(address)
-	if err != nil || len(address) > maxURLBytes || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval, "%s is not an http or https URL of at most %d bytes; correct it", where, maxURLBytes)
+	u, err := r.providerURL(address, where, v1alpha1.ReasonInvalidMedia)
+	if err != nil {
+		return nil, err
 	}
-	headers, err := r.authHeaders(ctx, s)
+	headers, err := r.authHeaders(ctx, s, s.job.Spec.Media.AuthHeadersFrom, mediaSource("authHeadersFrom"))
 	if err != nil {
 		return nil, err
 	}
 	return &media{fetch: &speechmatics.FetchData{URL: address, AuthHeaders: headers}, name: path.Base(u.Path)}, nil
 }
 
-// authHeaders reads the HTTP headers that go with the URL.
-func (r *JobReconciler) authHeaders(ctx context.Context, s *scope) ([]string, error) {
-	source := s.job.Spec.Media.AuthHeadersFrom
-	if source == nil {
+// providerURL checks a URL that the provider is to call. The URL itself may be a secret and is never repeated in messages.
+func (r *JobReconciler) providerURL(address, where, reason string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || len(address) > maxURLBytes || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return nil, pausef(reason, r.options.RetryInterval, "%s is not an http or https URL of at most %d bytes; correct it", where, maxURLBytes)
+	}
+	return u, nil
+}
+
+// authHeaders reads the HTTP headers that go with a URL, if there are any.
+func (r *JobReconciler) authHeaders(ctx context.Context, s *scope, from *v1alpha1.SecretSource, of source) ([]string, error) {
+	if from == nil {
 		return nil, nil
 	}
-	ref := source.SecretKeyRef
-	value, err := r.mediaSecret(ctx, s, ref, "spec.media.authHeadersFrom")
+	value, err := r.secretValue(ctx, s, from.SecretKeyRef, of)
 	if err != nil {
 		return nil, err
 	}
 	headers, err := authheaders.Parse(string(value))
 	if err != nil {
-		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval, "the value of %q in Secret %s: %v; write one \"Name: value\" a line", ref.Key, ref.Name, err)
+		return nil, pausef(of.invalid, r.options.RetryInterval, "%s: %v; write one \"Name: value\" a line", nameOf(from.SecretKeyRef), err)
 	}
 	return headers, nil
 }
 
-// mediaConfigMap reads a file from a ConfigMap.
-func (r *JobReconciler) mediaConfigMap(ctx context.Context, s *scope, ref v1alpha1.ObjectKeyReference) ([]byte, error) {
-	configMap := &corev1.ConfigMap{}
-	if err := r.live.Get(ctx, types.NamespacedName{Namespace: s.job.Namespace, Name: ref.Name}, configMap); err != nil {
-		return nil, r.mediaGetError(s, err, "ConfigMap", ref.Name, "spec.media.configMap")
-	}
-	if data, ok := configMap.BinaryData[ref.Key]; ok {
-		return r.nonEmpty(data, "ConfigMap", ref)
-	}
-	if data, ok := configMap.Data[ref.Key]; ok {
-		return r.nonEmpty([]byte(data), "ConfigMap", ref)
-	}
-	return nil, r.keyMissing("ConfigMap", ref)
+// nameOf names a value in a Secret for a person.
+func nameOf(ref v1alpha1.ObjectKeyReference) string {
+	return fmt.Sprintf("the value of %q in Secret %s", ref.Key, ref.Name)
 }
 
-// mediaSecret reads a value from a Secret that says of itself that jobs may use it.
-func (r *JobReconciler) mediaSecret(ctx context.Context, s *scope, ref v1alpha1.ObjectKeyReference, field string) ([]byte, error) {
+// mediaConfigMap reads a file from a ConfigMap.
+func (r *JobReconciler) mediaConfigMap(ctx context.Context, s *scope, ref v1alpha1.ObjectKeyReference) ([]byte, error) {
+	of := mediaSource("configMap")
+	configMap := &corev1.ConfigMap{}
+	if err := r.live.Get(ctx, types.NamespacedName{Namespace: s.job.Namespace, Name: ref.Name}, configMap); err != nil {
+		return nil, r.sourceError(s, err, "ConfigMap", ref.Name, of)
+	}
+	if data, ok := configMap.BinaryData[ref.Key]; ok {
+		return r.nonEmpty(data, "ConfigMap", ref, of)
+	}
+	if data, ok := configMap.Data[ref.Key]; ok {
+		return r.nonEmpty([]byte(data), "ConfigMap", ref, of)
+	}
+	return nil, r.keyMissing("ConfigMap", ref, of)
+}
+
+// secretValue reads a value from a Secret that says of itself that jobs may use it.
+func (r *JobReconciler) secretValue(ctx context.Context, s *scope, ref v1alpha1.ObjectKeyReference, of source) ([]byte, error) {
 	secret := &corev1.Secret{}
 	if err := r.live.Get(ctx, types.NamespacedName{Namespace: s.job.Namespace, Name: ref.Name}, secret); err != nil {
-		return nil, r.mediaGetError(s, err, "Secret", ref.Name, field)
+		return nil, r.sourceError(s, err, "Secret", ref.Name, of)
 	}
 	if secret.Type != v1alpha1.MediaSecretType {
-		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval,
+		return nil, pausef(of.invalid, r.options.RetryInterval,
 			"Secret %s has the type %s; jobs may only use Secrets of the type %s: create it anew with that type", ref.Name, secret.Type, v1alpha1.MediaSecretType)
 	}
 	data, ok := secret.Data[ref.Key]
 	if !ok {
-		return nil, r.keyMissing("Secret", ref)
+		return nil, r.keyMissing("Secret", ref, of)
 	}
-	return r.nonEmpty(data, "Secret", ref)
+	return r.nonEmpty(data, "Secret", ref, of)
 }
 
-func (r *JobReconciler) mediaGetError(s *scope, err error, kind, name, field string) error {
+func (r *JobReconciler) sourceError(s *scope, err error, kind, name string, of source) error {
 	if apierrors.IsNotFound(err) {
-		return pausef(v1alpha1.ReasonMediaNotFound, r.options.RetryInterval, "there is no %s %s in namespace %s, which %s names; create it", kind, name, s.job.Namespace, field)
+		return pausef(of.notFound, r.options.RetryInterval, "there is no %s %s in namespace %s, which %s names; create it", kind, name, s.job.Namespace, of.field)
 	}
 	return fmt.Errorf("cannot read %s %s/%s: %w", kind, s.job.Namespace, name, err)
 }
 
-func (r *JobReconciler) keyMissing(kind string, ref v1alpha1.ObjectKeyReference) error {
-	return pausef(v1alpha1.ReasonMediaNotFound, r.options.RetryInterval, "%s %s has no key %q; put the media there", kind, ref.Name, ref.Key)
+func (r *JobReconciler) keyMissing(kind string, ref v1alpha1.ObjectKeyReference, of source) error {
+	return pausef(of.notFound, r.options.RetryInterval, "%s %s has no key %q; put %s there", kind, ref.Name, ref.Key, of.what)
 }
 
-func (r *JobReconciler) nonEmpty(data []byte, kind string, ref v1alpha1.ObjectKeyReference) ([]byte, error) {
+func (r *JobReconciler) nonEmpty(data []byte, kind string, ref v1alpha1.ObjectKeyReference, of source) ([]byte, error) {
 	if len(data) == 0 {
-		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval, "the key %q of %s %s is empty; put the media there", ref.Key, kind, ref.Name)
+		return nil, pausef(of.invalid, r.options.RetryInterval, "the key %q of %s %s is empty; put %s there", ref.Key, kind, ref.Name, of.what)
 	}
 	return data, nil
 }

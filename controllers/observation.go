@@ -176,10 +176,11 @@ func (s *scope) remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError
 // urlPaths matches the scheme and host of a URL, and what follows them.
 var urlPaths = regexp.MustCompile(`(?i)(https?://[^/\s"'<>?#]+)[^\s"'<>]*`)
 
-// redact removes from a provider's message what is secret in URLs: the query of any, and the path too if the media's URL comes
-// from a Secret, where the path may be what is secret about it.
+// redact removes from a provider's message what is secret in URLs: the query of any, and the path too if a URL comes from a
+// Secret, where the path may be what is secret about it.
 func (s *scope) redact(message string) string {
-	if s.job.Spec.Media.URLFrom != nil {
+	spec := &s.job.Spec
+	if spec.Media.URLFrom != nil || slices.ContainsFunc(spec.Notifications, func(n v1alpha1.NotificationSpec) bool { return n.URLFrom != nil }) {
 		message = urlPaths.ReplaceAllString(message, "$1/…")
 	}
 	return speechmatics.RedactURLs(message)

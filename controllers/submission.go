@@ -41,7 +41,7 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if p.limits.waits(s.job) {
 		return s.waiting(p), nil
 	}
-	m, err := r.prepare(ctx, s, p)
+	in, err := r.prepare(ctx, s, p)
 	if err != nil {
 		r.providers.release(s.job.UID)
 		return verdict{}, err
@@ -55,7 +55,7 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if err := r.takeUp(ctx, s, p); err != nil {
 		return verdict{}, err
 	}
-	return r.send(ctx, s, p, m)
+	return r.send(ctx, s, p, in)
 }
 
 // maySubmit finds what stands in the way of a submission and can be told at once.
@@ -63,14 +63,24 @@ func (r *JobReconciler) maySubmit(ctx context.Context, s *scope) (*provider, err
 	if s.suspended() {
 		return nil, pausef(v1alpha1.ReasonSuspended, 0, "spec.suspend keeps the job from being submitted")
 	}
+	if err := checkConfiguration(&s.job.Spec); err != nil {
+		return nil, err
+	}
 	if err := r.backOff(s); err != nil {
 		return nil, err
 	}
 	return r.providerForSubmission(ctx, s)
 }
 
-// prepare checks what the account's backend takes, reads the media and makes sure that the transcripts will have a place.
-func (r *JobReconciler) prepare(ctx context.Context, s *scope, p *provider) (*media, error) {
+// input is what a submission takes from elsewhere than the spec.
+type input struct {
+	media         *media
+	notifications []speechmatics.NotificationConfig
+}
+
+// prepare checks what the account's backend takes, reads the media and the other things that the spec names, and makes sure that
+// the transcripts will have a place.
+func (r *JobReconciler) prepare(ctx context.Context, s *scope, p *provider) (*input, error) {
 	if err := p.takes(s); err != nil {
 		return nil, err
 	}
@@ -78,10 +88,14 @@ func (r *JobReconciler) prepare(ctx context.Context, s *scope, p *provider) (*me
 	if err != nil {
 		return nil, err
 	}
+	notifications, err := r.loadNotifications(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.receiver.CanStore(ctx, s.target()); err != nil {
 		return nil, r.storePause(err)
 	}
-	return m, nil
+	return &input{media: m, notifications: notifications}, nil
 }
 
 // waiting is the verdict of a job whose turn has not come. It is woken when it has.
@@ -135,8 +149,8 @@ func (r *JobReconciler) takeUp(ctx context.Context, s *scope, p *provider) error
 }
 
 // send submits a claimed attempt and settles the answer.
-func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, m *media) (verdict, error) {
-	config, err := r.jobConfig(s, p, m)
+func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *input) (verdict, error) {
+	config, err := r.jobConfig(s, p, in)
 	if err != nil {
 		return verdict{}, errors.Join(err, r.settleClaim(ctx, s))
 	}
@@ -144,8 +158,8 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, m *medi
 	sendCtx, cancel := context.WithTimeout(ctx, notAfter.Sub(s.now()))
 	defer cancel()
 	created, err := p.client.CreateJob(sendCtx, speechmatics.CreateJobRequest{
-		Config:         config,
-		Media:          m.upload(),
+		ConfigJSON:     config,
+		Media:          in.media.upload(),
 		ProcessingData: processingData(s.job.Spec.Processing),
 		BeforeLastBytes: func() error {
 			if !r.options.Clock.Now().Before(notAfter) {

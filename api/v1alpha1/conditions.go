@@ -66,6 +66,9 @@ const (
 	// ReasonInvalidMedia means that what spec.media names cannot be used: an empty file, a Secret of the wrong type, a
 	// Secret that holds no URL.
 	ReasonInvalidMedia = "InvalidMedia"
+	// ReasonInvalidNotification means that what an entry of spec.notifications names cannot be used: a Secret or key that
+	// does not exist, a Secret of the wrong type, a value that is no URL or holds no HTTP headers.
+	ReasonInvalidNotification = "InvalidNotification"
 	// ReasonVolumeNotMounted means that the webhook receiver does not mount the PersistentVolumeClaim.
 	ReasonVolumeNotMounted = "VolumeNotMounted"
 	// ReasonConfigMapConflict means that a ConfigMap of the transcript's name belongs to someone else.

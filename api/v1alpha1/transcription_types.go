@@ -152,6 +152,7 @@ type SpeakerDiarizationConfig struct {
 	// speakers are speakers known from earlier transcripts, to be recognised again and named by their labels. At most 50
 	// identifiers in all.
 	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:XValidation:rule="self.map(s, s.speakerIdentifiers.size()).sum() <= 50",message="speakers have at most 50 speakerIdentifiers in all"
 	// +listType=atomic
 	// +optional
 	Speakers []KnownSpeaker `json:"speakers,omitzero"`
@@ -240,16 +241,20 @@ type Fraction string
 
 // AdditionalVocab is a word or a short phrase that the recognition is to know.
 type AdditionalVocab struct {
-	// content is the word or phrase as it is to be written: at most six words; the provider silently drops longer ones.
+	// content is the word or phrase as it is to be written: at most six words, since the provider would silently drop a
+	// longer one.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^\\\\s*(\\\\S+\\\\s*){1,6}$')",message="content has between one and six words; the provider silently drops anything else"
 	// +required
 	Content string `json:"content,omitempty"`
 
-	// soundsLike lists how it is pronounced, as words spelled the way they sound.
+	// soundsLike lists how it is pronounced, as words spelled the way they sound: at most six words each, since the
+	// provider would silently drop a longer one. (The provider's sounds_like.)
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^\\\\s*(\\\\S+\\\\s*){1,6}$')",message="each item of soundsLike has between one and six words; the provider silently drops anything else"
 	// +listType=atomic
 	// +optional
 	SoundsLike []string `json:"soundsLike,omitzero"`

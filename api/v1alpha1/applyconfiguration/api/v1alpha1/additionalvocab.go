@@ -10,9 +10,11 @@ package v1alpha1
 //
 // AdditionalVocab is a word or a short phrase that the recognition is to know.
 type AdditionalVocabApplyConfiguration struct {
-	// content is the word or phrase as it is to be written: at most six words; the provider silently drops longer ones.
+	// content is the word or phrase as it is to be written: at most six words, since the provider would silently drop a
+	// longer one.
 	Content *string `json:"content,omitempty"`
-	// soundsLike lists how it is pronounced, as words spelled the way they sound.
+	// soundsLike lists how it is pronounced, as words spelled the way they sound: at most six words each, since the
+	// provider would silently drop a longer one. (The provider's sounds_like.)
 	SoundsLike []string `json:"soundsLike,omitempty"`
 }
 
