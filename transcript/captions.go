@@ -4,10 +4,10 @@
 package transcript
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,14 +63,14 @@ func WriteVTT(w io.Writer, document io.ReadSeeker, o Options) error {
 // WriteSRT renders a document as SubRip, whose captions do not say who speaks. Otherwise it is like [WriteVTT].
 func WriteSRT(w io.Writer, document io.ReadSeeker, o Options) error {
 	n := 0
-	return writeCaptions(w, document, o, noHeader, func(w *bufio.Writer, c cue) {
+	return writeCaptions(w, document, o, noHeader, func(out output, c cue) {
 		n++
-		srtCue(w, n, c)
+		srtCue(out, n, c)
 	})
 }
 
-// writeCaptions writes cue by cue. Errors of a bufio.Writer stay with it and come from Flush.
-func writeCaptions(w io.Writer, document io.ReadSeeker, o Options, header func(*bufio.Writer, string), write func(*bufio.Writer, cue)) error {
+// writeCaptions writes cue by cue.
+func writeCaptions(w io.Writer, document io.ReadSeeker, o Options, header func(output, string), write func(output, cue)) error {
 	l, err := o.layout()
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func writeCaptions(w io.Writer, document io.ReadSeeker, o Options, header func(*
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(w)
+	out := newOutput(w)
 	header(out, src.renderedLanguage())
 	channels := make([]iter.Seq2[cue, error], len(src.channels))
 	for i, channel := range src.channels {
@@ -91,26 +91,25 @@ func writeCaptions(w io.Writer, document io.ReadSeeker, o Options, header func(*
 		}
 		write(out, c)
 	}
-	return out.Flush()
+	return out.flush()
 }
 
-func noHeader(*bufio.Writer, string) {}
+func noHeader(output, string) {}
 
-func vttHeader(w *bufio.Writer, language string) {
-	w.WriteString("WEBVTT\n")
+func vttHeader(out output, language string) {
+	out.print("WEBVTT\n")
 	if language = clean(language); language != "" {
-		fmt.Fprintf(w, "\nNOTE\nLanguage: %s\n", vttEscape(language))
+		out.print("\nNOTE\nLanguage: ", vttEscape(language), "\n")
 	}
 }
 
-func vttCue(w *bufio.Writer, c cue) {
-	fmt.Fprintf(w, "\n%s --> %s\n", timestamp(c.start, '.'), timestamp(c.end, '.'))
+func vttCue(out output, c cue) {
+	out.print("\n", timestamp(c.start, '.'), " --> ", timestamp(c.end, '.'), "\n")
 	if name := c.voice().name(); name != "" {
-		fmt.Fprintf(w, "<v %s>", vttEscape(name))
+		out.print("<v ", vttEscape(name), ">")
 	}
 	for _, line := range c.lines() {
-		w.WriteString(vttEscape(lineText(line)))
-		w.WriteByte('\n')
+		out.print(vttEscape(lineText(line)), "\n")
 	}
 }
 
@@ -119,15 +118,14 @@ func vttEscape(text string) string { return vttEscapes.Replace(text) }
 
 var vttEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-func srtCue(w *bufio.Writer, n int, c cue) {
+func srtCue(out output, n int, c cue) {
 	if n > 1 {
-		w.WriteByte('\n')
+		out.print("\n")
 	}
-	fmt.Fprintf(w, "%d\n%s --> %s\n", n, timestamp(c.start, ','), timestamp(c.end, ','))
+	out.print(strconv.Itoa(n), "\n", timestamp(c.start, ','), " --> ", timestamp(c.end, ','), "\n")
 	for _, line := range c.lines() {
 		// SubRip has no way to escape anything.
-		w.WriteString(strings.ReplaceAll(lineText(line), "-->", "→"))
-		w.WriteByte('\n')
+		out.print(strings.ReplaceAll(lineText(line), "-->", "→"), "\n")
 	}
 }
 

@@ -109,7 +109,8 @@ func (f *filler) ends(w word) bool {
 // breaksOff reports whether w has nothing to do with the words before.
 func (f *filler) breaksOff(w word) bool {
 	last := f.words[len(f.words)-1]
-	return w.voice != last.voice || w.start-last.end >= pause
+	turns := w.rtl != last.rtl && last.mark == sentenceMark // a line has one direction
+	return w.voice != last.voice || w.start-last.end >= pause || turns
 }
 
 // full reports whether w does not fit.

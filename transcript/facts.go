@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// maxSpeakers and maxChannels bound the labels that are remembered. The provider has up to 100 channels.
+// What is remembered of labels, whose number and length only the document limits.
 const (
-	maxSpeakers = 10_000
-	maxChannels = 128
+	maxSpeakers  = 1000
+	maxChannels  = 128 // the provider has up to 100
+	maxLanguages = 100 // it translates into up to five
 )
 
 // Feature is one of the provider's features, as the resources of this project call it.
@@ -23,13 +24,13 @@ type Feature string
 // The features whose errors a document tells. A feature that is not known here is called by the provider's name for it in
 // CamelCase.
 const (
-	Translation            Feature = "Translation"
-	Summarization          Feature = "Summarization"
-	SentimentAnalysis      Feature = "SentimentAnalysis"
-	TopicDetection         Feature = "TopicDetection"
-	AutoChapters           Feature = "AutoChapters"
-	AudioEvents            Feature = "AudioEvents"
-	LanguageIdentification Feature = "LanguageIdentification"
+	FeatureTranslation            Feature = "Translation"
+	FeatureSummarization          Feature = "Summarization"
+	FeatureSentimentAnalysis      Feature = "SentimentAnalysis"
+	FeatureTopicDetection         Feature = "TopicDetection"
+	FeatureAutoChapters           Feature = "AutoChapters"
+	FeatureAudioEvents            Feature = "AudioEvents"
+	FeatureLanguageIdentification Feature = "LanguageIdentification"
 )
 
 // TypeMissing is the type of the error of a translation that was asked for and is not in the document. The provider has no such
@@ -41,7 +42,7 @@ type Facts struct {
 	// Language is the one that was identified, by the largest part of the audio, or else the one that was configured, as
 	// a code of the provider. Empty if the document says neither.
 	Language string
-	// Duration is the length of the audio, in whole seconds as the provider tells it, or if it does not, up to the end of
+	// Duration is the length of the audio in whole seconds: as the provider tells it, or if it does not, up to the end of
 	// the last result.
 	Duration time.Duration
 	// Speakers is the number of speakers that were told apart, 0 if this was not asked for.
@@ -93,21 +94,11 @@ type survey struct {
 // read surveys a document.
 func read(r io.Reader) (*survey, error) {
 	sv := &survey{spoken: map[string]int{}, speakers: map[string]bool{}}
-	s := newScanner(r)
-	err := s.walk(visitor{
-		duration: func(seconds float64) error {
-			var err error
-			sv.seconds, err = s.moment(seconds)
-			return err
-		},
-		metadata: func(m *metadata) error {
-			sv.metadata = *m
-			return nil
-		},
-		result: func(it *item) error { return sv.result(s, it) },
-		translation: func(language string) (func(*sentence) error, error) {
-			return nil, sv.translation(s, language)
-		},
+	err := newScanner(r).walk(visitor{
+		duration:    func(value float64) { sv.seconds = seconds(value) },
+		metadata:    func(m metadata) { sv.metadata = m },
+		result:      sv.result,
+		translation: func(language string) (func(*sentence) error, error) { return nil, sv.translation(language) },
 	})
 	if err != nil {
 		return nil, err
@@ -116,16 +107,11 @@ func read(r io.Reader) (*survey, error) {
 	return sv, nil
 }
 
-func (sv *survey) result(s *scanner, it *item) error {
-	for _, seconds := range []*float64{it.Start, it.End} {
-		if seconds == nil {
-			continue
+func (sv *survey) result(it *item) error {
+	for _, at := range []*float64{it.Start, it.End} {
+		if at != nil {
+			sv.last = max(sv.last, seconds(*at))
 		}
-		at, err := s.moment(*seconds)
-		if err != nil {
-			return err
-		}
-		sv.last = max(sv.last, at)
 	}
 	said := best(it.Alternatives)
 	if said.Language != "" {
@@ -139,22 +125,22 @@ func (sv *survey) result(s *scanner, it *item) error {
 	}
 	switch {
 	case len(sv.spoken) > maxLanguages:
-		return s.formatError("it has more than %d languages", maxLanguages)
+		return bound("it has more than %d languages", maxLanguages)
 	case len(sv.speakers) > maxSpeakers:
-		return s.formatError("it has more than %d speakers", maxSpeakers)
+		return bound("it has more than %d speakers", maxSpeakers)
 	case len(sv.channels) > maxChannels:
-		return s.formatError("it has more than %d channels", maxChannels)
+		return bound("it has more than %d channels", maxChannels)
 	default:
 		return nil
 	}
 }
 
-func (sv *survey) translation(s *scanner, language string) error {
+func (sv *survey) translation(language string) error {
 	if slices.Contains(sv.translations, language) {
-		return s.formatError("a translation is there twice")
+		return bound("a translation is there twice")
 	}
 	if len(sv.translations) == maxLanguages {
-		return s.formatError("it has more than %d translations", maxLanguages)
+		return bound("it has more than %d translations", maxLanguages)
 	}
 	sv.translations = append(sv.translations, language)
 	return nil
@@ -190,7 +176,7 @@ func (sv *survey) duration() time.Duration {
 	if sv.seconds > 0 {
 		return sv.seconds
 	}
-	return sv.last
+	return (sv.last + time.Second - 1).Truncate(time.Second)
 }
 
 func (sv *survey) errors() []FeatureError {
@@ -201,7 +187,7 @@ func (sv *survey) errors() []FeatureError {
 	for _, language := range sv.metadata.targets {
 		if !slices.Contains(sv.translations, language) {
 			errs = append(errs, FeatureError{
-				Feature: Translation, Language: language, Type: TypeMissing,
+				Feature: FeatureTranslation, Language: language, Type: TypeMissing,
 				Message: fmt.Sprintf("A translation into %q was asked for, and the transcript has none.", language),
 			})
 		}

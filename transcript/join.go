@@ -74,10 +74,12 @@ func (j *joiner) join(text, language, attachesTo string) (delimiter string, atta
 	switch {
 	case !j.begun, attached:
 		delimiter = ""
-	case own == "" || j.between == "":
-		delimiter = gap(j.last, first)
-	default:
+	case own != "" && j.between != "":
 		delimiter = own
+	case own == j.between:
+		delimiter = gap(j.last, first)
+	case !wideMark(j.last): // one of two languages has spaces
+		delimiter = own + j.between
 	}
 	j.begun = true
 	j.last, _ = utf8.DecodeLastRuneInString(text)
@@ -86,9 +88,8 @@ func (j *joiner) join(text, language, attachesTo string) (delimiter string, atta
 	return delimiter, attached
 }
 
-// gap is what stands between two words where the document says nothing: either side's words could need a space or not,
-// such as English words in a Chinese text, and there are English documents whose word delimiter is empty (format 2.8). The
-// characters tell.
+// gap is what stands between two words if the word delimiter is empty. It is that of a script without spaces, in which there
+// can be English words all the same; and there are English documents that have it (format 2.8). The characters tell.
 func gap(before, after rune) string {
 	if spaceless(before) || spaceless(after) {
 		return ""
@@ -102,13 +103,14 @@ func spaceless(r rune) bool {
 	case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan):
 		return true
-	case r >= 0x3000 && r <= 0x303F: // 。、「」
-		return true
-	case r >= 0xFF00 && r <= 0xFFEF: // ！？ and the long vowel mark in half width
-		return true
 	default:
-		return r == 'ー' || r == '・'
+		return wideMark(r)
 	}
+}
+
+// wideMark reports whether a character is a mark of the East Asian scripts, which brings its own space: 。、「」！？ー・
+func wideMark(r rune) bool {
+	return r >= 0x3000 && r <= 0x303F || r >= 0xFF00 && r <= 0xFFEF || r == 'ー' || r == '・'
 }
 
 // attachment says where a punctuation mark attaches that does not say it itself, as in older formats.

@@ -15,8 +15,6 @@ const (
 	maxErrors = 100
 	// maxMessage bounds, in bytes, what is remembered of an error's message.
 	maxMessage = 4 << 10
-	// maxLanguages bounds the languages that one document can have: the provider translates into at most five.
-	maxLanguages = 1000
 )
 
 // metadata is what the streams need of the document's member of this name.
@@ -66,7 +64,10 @@ func (s *scanner) stringIn(what, wanted string, to *string) error {
 		if name != wanted {
 			return s.skip()
 		}
-		return s.decode(what+"."+name, to)
+		if err := s.decode(what+"."+name, to); err != nil {
+			return err
+		}
+		return checkLabel(*to)
 	})
 	return err
 }
@@ -79,7 +80,12 @@ func (s *scanner) targets(m *metadata) error {
 		return err
 	}
 	if len(config.Targets) > maxLanguages {
-		return s.formatError("it asks for more than %d translations", maxLanguages)
+		return bound("it asks for more than %d translations", maxLanguages)
+	}
+	for _, language := range config.Targets {
+		if err := checkLabel(language); err != nil {
+			return err
+		}
 	}
 	m.targets = config.Targets
 	return nil
@@ -88,7 +94,7 @@ func (s *scanner) targets(m *metadata) error {
 // identification reads which language was identified where, or why none was.
 func (s *scanner) identification(m *metadata) error {
 	m.identified = map[string]time.Duration{}
-	m.unsure.Feature = LanguageIdentification
+	m.unsure.Feature = FeatureLanguageIdentification
 	_, err := s.object("metadata.language_identification", func(name string) error {
 		switch name {
 		case "results":
@@ -107,8 +113,8 @@ func (s *scanner) identification(m *metadata) error {
 
 func (s *scanner) identified(m *metadata) error {
 	var part struct {
-		Start        float64       `json:"start_time"`
-		End          float64       `json:"end_time"`
+		Start        *float64      `json:"start_time"`
+		End          *float64      `json:"end_time"`
 		Alternatives []alternative `json:"alternatives"`
 	}
 	if err := s.decode("a part of metadata.language_identification", &part); err != nil {
@@ -118,19 +124,22 @@ func (s *scanner) identified(m *metadata) error {
 	if language == "" {
 		return nil
 	}
+	if err := check(part.Start, part.End, language); err != nil {
+		return err
+	}
 	if len(m.identified) == maxLanguages {
-		return s.formatError("it has more than %d languages", maxLanguages)
+		return bound("it has more than %d languages", maxLanguages)
 	}
-	start, err := s.moment(part.Start)
-	if err != nil {
-		return err
-	}
-	end, err := s.moment(part.End)
-	if err != nil {
-		return err
-	}
-	m.identified[language] += max(end-start, 0)
+	m.identified[language] += length(part.Start, part.End)
 	return nil
+}
+
+// length is the time between two that are known, else none.
+func length(start, end *float64) time.Duration {
+	if start == nil || end == nil {
+		return 0
+	}
+	return max(seconds(*end)-seconds(*start), 0)
 }
 
 func (s *scanner) featureErrors(m *metadata, feature Feature) error {
@@ -143,7 +152,7 @@ func (s *scanner) featureErrors(m *metadata, feature Feature) error {
 			return err
 		}
 		if len(m.errors) == maxErrors {
-			return s.formatError("it has more than %d errors of features", maxErrors)
+			return bound("it has more than %d errors of features", maxErrors)
 		}
 		m.errors = append(m.errors, FeatureError{Feature: feature, Type: e.Type, Message: shorten(e.Message)})
 		return nil

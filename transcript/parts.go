@@ -3,7 +3,11 @@
 
 package transcript
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // What the streams read of the document: few members, each bounded by maxValue. The whole is Document's.
 //
@@ -66,14 +70,31 @@ type sentence struct {
 
 // visitor is what walk calls for the parts of a document, in their order in the text. Parts without a function are skipped.
 type visitor struct {
-	duration    func(seconds float64) error // job.duration
-	metadata    func(*metadata) error
-	result      func(*item) error
+	duration func(seconds float64) // job.duration
+	metadata func(metadata)
+	result   func(*item) error
+	// translation returns what is called for the sentences of a translation, or nil to skip them.
 	translation func(language string) (func(*sentence) error, error)
 }
 
 // walk reads a document to its end.
 func (s *scanner) walk(v visitor) error {
+	err := s.parts(v)
+	var bound boundError
+	if errors.As(err, &bound) {
+		return s.formatError("%s", string(bound))
+	}
+	return err
+}
+
+// boundError is what functions return that find a bound broken and do not know where they are in the document.
+type boundError string
+
+func (e boundError) Error() string { return string(e) }
+
+func bound(format string, args ...any) error { return boundError(fmt.Sprintf(format, args...)) }
+
+func (s *scanner) parts(v visitor) error {
 	seen := map[string]bool{}
 	ok, err := s.object("the document", func(name string) error {
 		switch name {
@@ -106,7 +127,8 @@ func (s *scanner) member(name string, v visitor) error {
 		if err := s.metadata(&m); err != nil {
 			return err
 		}
-		return v.metadata(&m)
+		v.metadata(m)
+		return nil
 	case name == "results" && v.result != nil:
 		return s.results(v.result)
 	case name == "translations" && v.translation != nil:
@@ -116,18 +138,22 @@ func (s *scanner) member(name string, v visitor) error {
 	}
 }
 
-func (s *scanner) job(duration func(float64) error) error {
-	var seconds float64
+func (s *scanner) job(duration func(float64)) error {
+	var value float64
 	_, err := s.object("job", func(name string) error {
 		if name != "duration" {
 			return s.skip()
 		}
-		return s.decode("job.duration", &seconds)
+		return s.decode("job.duration", &value)
 	})
 	if err != nil {
 		return err
 	}
-	return duration(seconds)
+	if err := check(&value, nil); err != nil {
+		return err
+	}
+	duration(value)
+	return nil
 }
 
 func (s *scanner) results(result func(*item) error) error {
@@ -136,12 +162,19 @@ func (s *scanner) results(result func(*item) error) error {
 		if err := s.decode("a result", &it); err != nil {
 			return err
 		}
+		said := best(it.Alternatives)
+		if err := check(it.Start, it.End, it.Channel, said.Language, said.Speaker); err != nil {
+			return err
+		}
 		return result(&it)
 	})
 }
 
 func (s *scanner) translations(translation func(string) (func(*sentence) error, error)) error {
 	_, err := s.object("translations", func(language string) error {
+		if err := checkLabel(language); err != nil {
+			return err
+		}
 		each, err := translation(language)
 		if err != nil {
 			return err
@@ -154,22 +187,41 @@ func (s *scanner) translations(translation func(string) (func(*sentence) error, 
 			if err := s.decode("a translation's sentence", &sent); err != nil {
 				return err
 			}
+			if err := check(sent.Start, sent.End, sent.Channel, sent.Speaker); err != nil {
+				return err
+			}
 			return each(&sent)
 		})
 	})
 	return err
 }
 
-// maxSeconds bounds times. A hundred days of audio are far more than the provider takes.
-const maxSeconds = 100 * 24 * 60 * 60
+const (
+	// maxSeconds bounds times. A hundred days of audio are far more than the provider takes.
+	maxSeconds = 100 * 24 * 60 * 60
+	// maxLabel bounds, in bytes, the names of speakers, channels and languages, which are remembered.
+	maxLabel = 1 << 10
+)
 
-// moment is a time of the document. Times before the beginning are taken for the beginning.
-func (s *scanner) moment(value float64) (time.Duration, error) {
-	if value > maxSeconds {
-		return 0, s.formatError("it has a time of more than %d seconds", maxSeconds)
+// check makes sure that times and labels are within bounds. Times may be absent.
+func check(start, end *float64, labels ...string) error {
+	for _, label := range labels {
+		if err := checkLabel(label); err != nil {
+			return err
+		}
 	}
-	return seconds(value), nil
+	if start != nil && *start > maxSeconds || end != nil && *end > maxSeconds {
+		return bound("it has a time of more than %d seconds", maxSeconds)
+	}
+	return nil
 }
 
-// seconds is a time that is known to be in bounds.
+func checkLabel(label string) error {
+	if len(label) > maxLabel {
+		return bound("it has a label of more than %d bytes", maxLabel)
+	}
+	return nil
+}
+
+// seconds is a time of the document, which was checked. Times before the beginning are taken for the beginning.
 func seconds(value float64) time.Duration { return time.Duration(max(value, 0) * float64(time.Second)) }

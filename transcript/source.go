@@ -65,7 +65,7 @@ func open(document io.ReadSeeker, language string) (*source, error) {
 	return src, err
 }
 
-// spokenLanguage is the language of the rendering.
+// renderedLanguage is the language of the rendering.
 func (src *source) renderedLanguage() string {
 	if src.language != "" {
 		return src.language

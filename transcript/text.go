@@ -4,7 +4,6 @@
 package transcript
 
 import (
-	"bufio"
 	"io"
 	"iter"
 	"time"
@@ -14,7 +13,7 @@ import (
 const maxPassage = 500
 
 // WriteText renders a document as a text to read, one line for each turn of a speaker. As in the provider's own format txt,
-// a line "SPEAKER: S1" stands above a turn if speakers are known, and a line "CHANNEL: channel_1" if channels are.
+// a line "SPEAKER: S1" stands above a turn if speakers are known; where channels are, they have the speaker's place.
 //
 // Lines are not wrapped, and the options for captions do not matter. Otherwise it is like [WriteVTT].
 func WriteText(w io.Writer, document io.ReadSeeker, o Options) error {
@@ -26,7 +25,7 @@ func WriteText(w io.Writer, document io.ReadSeeker, o Options) error {
 	for i, channel := range src.channels {
 		channels[i] = passages(src.words(channel))
 	}
-	out := &textWriter{w: bufio.NewWriter(w)}
+	out := &textWriter{output: newOutput(w)}
 	for p, err := range merge(channels, func(p []word) time.Duration { return p[0].start }) {
 		if err != nil {
 			return err
@@ -64,9 +63,9 @@ func passageEnds(p []word, next word) bool {
 	return last.mark == sentenceMark || next.voice != last.voice || next.start-last.end >= pause || len(p) == maxPassage
 }
 
-// textWriter writes passages as turns. Errors of a bufio.Writer stay with it and come from Flush.
+// textWriter writes passages as turns.
 type textWriter struct {
-	w     *bufio.Writer
+	output
 	begun bool
 	voice voice
 	named bool // a speaker was named, so that one without a name must be told apart
@@ -78,32 +77,28 @@ func (t *textWriter) passage(words []word) {
 		words[0].delimiter = ""
 	}
 	for _, w := range words {
-		t.w.WriteString(w.delimiter)
-		t.w.WriteString(w.text)
+		t.print(w.delimiter, w.text)
 	}
 }
 
 // turn begins the turn of a voice.
 func (t *textWriter) turn(v voice) {
 	if t.begun {
-		t.w.WriteByte('\n')
+		t.print("\n")
 	}
-	if channel := clean(v.channel); channel != "" {
-		t.w.WriteString("CHANNEL: " + channel + "\n")
-	}
-	switch {
-	case v.speaker != "":
-		t.w.WriteString("SPEAKER: " + v.speaker + "\n")
+	switch name := v.name(); {
+	case name != "":
+		t.print("SPEAKER: ", name, "\n")
 		t.named = true
 	case t.named:
-		t.w.WriteString("SPEAKER: " + unknownSpeaker + "\n")
+		t.print("SPEAKER: ", unknownSpeaker, "\n")
 	}
 	t.begun, t.voice = true, v
 }
 
 func (t *textWriter) end() error {
 	if t.begun {
-		t.w.WriteByte('\n')
+		t.print("\n")
 	}
-	return t.w.Flush()
+	return t.flush()
 }

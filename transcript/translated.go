@@ -28,6 +28,9 @@ func (src *source) translatedChannels() ([]string, error) {
 		if !slices.Contains(channels, sent.Channel) {
 			channels = append(channels, sent.Channel)
 		}
+		if len(channels) > maxChannels {
+			return bound("it has more than %d channels", maxChannels)
+		}
 		return nil
 	})
 	return channels, err
@@ -83,10 +86,13 @@ func divide(w word) []word {
 	return pieces
 }
 
-// markOf says what a word ends, by its last character.
+// markOf says what a word inside a sentence ends, by its last character. A full stop there is that of an abbreviation or of a
+// date: "am 17. Januar".
 func markOf(text string) mark {
 	last, _ := utf8.DecodeLastRuneInString(text)
 	switch {
+	case last == '.':
+		return noMark
 	case endsSentence(string(last)):
 		return sentenceMark
 	case strings.ContainsRune(",;:，、；：،؛", last):
