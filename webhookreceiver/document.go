@@ -205,7 +205,7 @@ func featureErrors(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) 
 		told := func(e transcript.FeatureError) bool { return e.Language == language }
 		if !slices.Contains(read.Translations, language) && !slices.ContainsFunc(all, told) {
 			all = append(all, transcript.FeatureError{
-				Feature: transcript.Translation, Language: language, Type: transcript.TypeMissing, Message: "the document has no such translation",
+				Feature: transcript.FeatureTranslation, Language: language, Type: transcript.TypeMissing, Message: "the document has no such translation",
 			})
 		}
 	}
