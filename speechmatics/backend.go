@@ -43,6 +43,8 @@ type Capabilities struct {
 	HasUsage bool
 	// HasLog: [Client.Log] has an answer, for some jobs at least.
 	HasLog bool
+	// HasData: [Client.Data] has an answer.
+	HasData bool
 	// HasDiscovery: [Client.Discover] has an answer.
 	HasDiscovery bool
 	// HasAlignment: jobs of type alignment are known, and the endpoints that go with them.
@@ -66,6 +68,7 @@ type Capabilities struct {
 //	KnowsWait            | yes      | no        | no       | specification: "only available on SaaS"
 //	HasUsage             | yes      | no (?)    | no       | specification; appliance: not documented; worker's page
 //	HasLog               | yes      | yes       | yes      | specification, which knows 501, too; worker's page
+//	HasData              | yes      | no        | no (?)   | specification until May 2026; appliance: older documentation
 //	HasDiscovery         | yes      | no        | no       | discovery's page: the hosted service only
 //	HasAlignment         | yes      | no        | no       | deployment overview: the hosted service only
 //	TakesProcessingData  | no       | yes       | yes      | specification: "only available for on-prem"
@@ -80,7 +83,7 @@ func (b Backend) Capabilities() Capabilities {
 	case SaaS:
 		return Capabilities{
 			CanList: true, ListHasConfig: true, ListsDeleted: true, CanDelete: true, KnowsWait: true,
-			HasUsage: true, HasLog: true, HasDiscovery: true, HasAlignment: true,
+			HasUsage: true, HasLog: true, HasData: true, HasDiscovery: true, HasAlignment: true,
 			Remembers: true, Retention: 7 * 24 * time.Hour,
 		}
 	case Appliance:

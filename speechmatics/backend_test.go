@@ -18,7 +18,7 @@ import (
 func TestCapabilities(t *testing.T) {
 	want := map[Backend]Capabilities{
 		SaaS: {
-			CanList: true, ListHasConfig: true, ListsDeleted: true, CanDelete: true, KnowsWait: true, HasUsage: true, HasLog: true,
+			CanList: true, ListHasConfig: true, ListsDeleted: true, CanDelete: true, KnowsWait: true, HasUsage: true, HasLog: true, HasData: true,
 			HasDiscovery: true, HasAlignment: true, Remembers: true, Retention: 168 * time.Hour,
 		},
 		Appliance: {

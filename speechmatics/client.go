@@ -4,17 +4,12 @@
 package speechmatics
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 const (
@@ -22,19 +17,15 @@ const (
 	maxAPIKeyBytes      = 16 << 10 // temporary keys are JWTs of one or two KiB
 	maxUserAgentBytes   = 256
 	maxIntegrationBytes = 128
-	maxJobIDBytes       = 256
 
 	defaultUserAgent = "transcription-operator-speechmatics-go"
-
-	// What stays unread of an answer up to this size is read and thrown away, so that its connection can be used again.
-	maxDrainBytes = 64 << 10
 )
 
 // Client is a client of the batch API at one base URL, with one key. It is safe for concurrent use. See the package
 // documentation for what it leaves to its caller.
 type Client struct {
-	base        string // without a trailing slash
-	apiKey      string
+	base        string    // without a trailing slash
+	keys        KeySource // nil: requests carry no key
 	userAgent   string
 	integration string
 	app         string
@@ -45,18 +36,6 @@ type Client struct {
 
 // Option adjusts a Client.
 type Option func(*Client) error
-
-// WithAPIKey authenticates with an API key or a temporary key. Backends without authentication need no key: leave the
-// option out.
-func WithAPIKey(key string) Option {
-	return func(c *Client) error {
-		if problem := headerValueProblem(key, maxAPIKeyBytes); problem != "" {
-			return &InvalidError{Operation: opNew, Field: "API key", Problem: problem}
-		}
-		c.apiKey = key
-		return nil
-	}
-}
 
 // WithHTTPClient sets the HTTP client: its transport decides on proxies, TLS and connections. The client is copied, and the copy
 // follows no redirects whatever the original does. A Timeout of it includes uploading media and reading a transcript
@@ -135,7 +114,7 @@ func headerValueProblem(value string, maxBytes int) string {
 // New returns a client for the API at baseURL, which includes the version ("https://eu1.asr.api.speechmatics.com/v2") and, behind a
 // gateway, its path. The URL is http or https and has no user information, query or fragment. Errors are *InvalidError.
 func New(baseURL string, opts ...Option) (*Client, error) {
-	base, err := parseBaseURL(baseURL)
+	base, err := parseBaseURL(opNew, "base URL", baseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +131,9 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 }
 
 // parseBaseURL checks a base URL. Its errors do not repeat the URL, which may hold a password that does not belong there.
-func parseBaseURL(baseURL string) (string, error) {
+func parseBaseURL(operation, field, baseURL string) (string, error) {
 	invalid := func(problem string) (string, error) {
-		return "", &InvalidError{Operation: opNew, Field: "base URL", Problem: problem}
+		return "", &InvalidError{Operation: operation, Field: field, Problem: problem}
 	}
 	if len(baseURL) > maxBaseURLBytes {
 		return invalid(fmt.Sprintf("is longer than %d bytes", maxBaseURLBytes))
@@ -195,139 +174,11 @@ func newTransport() *http.Transport {
 	}
 }
 
+// String names the client without its key, so that it can be printed.
+func (c *Client) String() string { return "speechmatics.Client of " + c.base }
+
+// GoString is String: what %#v prints must not hold the key either.
+func (c *Client) GoString() string { return c.String() }
+
 // CloseIdleConnections closes connections that are kept for later requests. Call it when the client is no longer needed.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
-
-// newRequest builds a request for a path below the base URL; its segments are escaped here.
-func (c *Client) newRequest(ctx context.Context, method string, segments []string, query url.Values, body io.Reader) (*http.Request, error) {
-	if query == nil {
-		query = url.Values{}
-	}
-	if c.integration != "" {
-		query.Set("sm-sdk", c.integration)
-	}
-	if c.app != "" {
-		query.Set("sm-app", c.app)
-	}
-	var target strings.Builder
-	target.WriteString(c.base)
-	for _, segment := range segments {
-		target.WriteString("/" + url.PathEscape(segment))
-	}
-	if len(query) > 0 {
-		target.WriteString("?" + query.Encode())
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target.String(), body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("User-Agent", c.userAgent)
-	if c.apiKey != "" {
-		req.Header.Set("Authorization", "Bearer "+c.apiKey)
-	}
-	return req, nil
-}
-
-// call is one request about a job, or about jobs, without a body.
-type call struct {
-	operation string
-	jobID     string // empty for calls that are not about one job
-	method    string
-	segments  []string
-	query     url.Values
-}
-
-// do sends a call and returns its answer if that is a success. The caller closes the answer's body.
-func (c *Client) do(ctx context.Context, call call) (*http.Response, error) {
-	req, err := c.newRequest(ctx, call.method, call.segments, call.query, http.NoBody)
-	if err != nil {
-		return nil, c.transportError(call.operation, call.jobID, err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, c.transportError(call.operation, call.jobID, err)
-	}
-	if !isSuccess(resp.StatusCode) {
-		defer closeBody(resp)
-		return nil, c.readError(call.operation, call.jobID, resp)
-	}
-	return resp, nil
-}
-
-// jobCall returns a call about one job, after checking its ID.
-func jobCall(operation, method, id string, more ...string) (call, error) {
-	if problem := jobIDProblem(id); problem != "" {
-		return call{}, &InvalidError{Operation: operation, Field: "job ID", Problem: problem}
-	}
-	return call{
-		operation: operation,
-		jobID:     id,
-		method:    method,
-		segments:  append([]string{"jobs", id}, more...),
-		query:     url.Values{},
-	}, nil
-}
-
-// jobIDProblem says why a text cannot be a job's ID, or returns "". IDs are opaque (ten characters, UUIDs and small numbers
-// have been seen), but they become a segment of a path: "." and ".." would be resolved on the way, and an escaped slash is not
-// one segment any more behind a proxy that unescapes it.
-func jobIDProblem(id string) string {
-	switch {
-	case id == "":
-		return "is empty"
-	case len(id) > maxJobIDBytes:
-		return fmt.Sprintf("is longer than %d bytes", maxJobIDBytes)
-	case id == "." || id == "..":
-		return "is a relative path"
-	case strings.ContainsAny(id, `/\`):
-		return "contains a slash"
-	case !utf8.ValidString(id):
-		return "is not UTF-8"
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return "contains control characters"
-	default:
-		return ""
-	}
-}
-
-func (c *Client) transportError(operation, jobID string, err error) *TransportError {
-	// The operation says more than the URL that http.Client adds. An error further down, of a fence for example, stays as it is.
-	if outer, ok := err.(*url.Error); ok { //nolint:errorlint // only the outermost one is http.Client's
-		err = outer.Err
-	}
-	return &TransportError{Operation: operation, JobID: jobID, Err: err, text: c.clean(err.Error(), maxErrorTextBytes)}
-}
-
-func (c *Client) responseError(operation, jobID string, resp *http.Response, err error) *ResponseError {
-	return &ResponseError{
-		Operation:  operation,
-		JobID:      jobID,
-		StatusCode: resp.StatusCode,
-		RequestID:  c.requestID(resp),
-		Err:        err,
-		text:       c.clean(err.Error(), maxErrorTextBytes),
-	}
-}
-
-func isSuccess(status int) bool { return status >= 200 && status < 300 }
-
-// errTooLarge means that an answer is beyond its bound.
-var errTooLarge = errors.New("too large")
-
-// readBounded reads all of r if it is not more than limit bytes.
-func readBounded(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return data, err
-	}
-	if int64(len(data)) > limit {
-		return data[:limit], fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
-	}
-	return data, nil
-}
-
-// closeBody finishes with an answer. Errors do not matter any more: what was wanted of it has been read.
-func closeBody(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, maxDrainBytes)
-	_ = resp.Body.Close()
-}

@@ -284,7 +284,10 @@ func TestCreateJobAnswersThatProveNothing(t *testing.T) {
 		{name: "unusable ID", body: `{"id":".."}`},
 		{name: "page of a proxy", body: `<html>`},
 		{name: "cut off", body: `{"id":"z2j`},
-		{name: "too large", body: `{"id":"z2jfp1jwu1","x":"` + strings.Repeat("x", maxCreatedBytes) + `"}`},
+		{name: "too large", body: `{"x":"` + strings.Repeat("x", 3*maxCreatedBytes) + `","id":"z2jfp1jwu1"}`},
+		{name: "too large after the ID", body: `{"id":"z2jfp1jwu1","x":"` + strings.Repeat("x", maxCreatedBytes) + `"}`, id: "z2jfp1jwu1"},
+		{name: "cut off after the ID", body: `{"id":"z2jfp1jwu1","x":`, id: "z2jfp1jwu1"},
+		{name: "an ID that is none", body: `{"id":".."}`},
 		{name: "a job", body: `{"id":"z2jfp1jwu1","status":"created"}`, id: "z2jfp1jwu1"},
 		{name: "a job by its other name", body: `{"job_id":"0123456789abcdef0123"}`, id: "0123456789abcdef0123"},
 		{name: "a job of an old appliance", body: `{"id":42}`, id: "42"},
@@ -694,7 +697,7 @@ func TestEarlyAnswerHoldsTheLastBytes(t *testing.T) {
 // While an answer that came early is being read, the transport waits for more of the upload; an error would make it close the connection.
 func TestSealedUploadWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, err := newUpload([]byte(`{}`), &Media{Name: "a.wav", Reader: strings.NewReader("sound"), Size: 5}, nil)
+		u, err := newUpload([]byte(`{}`), upload100(100).files(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

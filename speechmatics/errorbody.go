@@ -34,7 +34,7 @@ const (
 
 // readError makes an Error of an answer that is not a success. What cannot be read or understood is left out: the
 // status alone is worth reporting.
-func (c *Client) readError(operation, jobID string, resp *http.Response) *Error {
+func (k *call) readError(resp *http.Response, now func() time.Time) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBodyBytes))
 	parsed := parseErrorBody(resp.Header.Get("Content-Type"), body)
 	detail := parsed.detail
@@ -42,33 +42,33 @@ func (c *Client) readError(operation, jobID string, resp *http.Response) *Error 
 		detail = "redirect to " + location.String() // made absolute, so that it is redacted like any URL
 	}
 	return &Error{
-		Operation:   operation,
-		JobID:       jobID,
+		Operation:   k.operation,
+		JobID:       k.jobID,
 		StatusCode:  resp.StatusCode,
 		Code:        parsed.code,
-		Reason:      c.clean(parsed.reason, maxReasonBytes),
-		Detail:      c.clean(detail, maxErrorTextBytes),
-		RequestID:   c.requestID(resp),
-		RetryAfter:  retryAfter(resp.Header, c.now),
-		ContentType: c.clean(resp.Header.Get("Content-Type"), maxContentTypeBytes),
+		Reason:      k.clean(parsed.reason, maxReasonBytes),
+		Detail:      k.clean(detail, maxErrorTextBytes),
+		RequestID:   k.requestID(resp),
+		RetryAfter:  retryAfter(resp.Header, now),
+		ContentType: k.clean(resp.Header.Get("Content-Type"), maxContentTypeBytes),
 	}
 }
 
 // requestID returns what identifies a request to the provider's support, or else to that of the servers in front of it.
-func (c *Client) requestID(resp *http.Response) string {
+func (k *call) requestID(resp *http.Response) string {
 	for _, name := range []string{"Request-Id", "X-Request-Id", "X-Azure-Ref"} {
 		if id := resp.Header.Get(name); id != "" {
-			return c.clean(id, maxRequestIDBytes)
+			return k.clean(id, maxRequestIDBytes)
 		}
 	}
 	return ""
 }
 
 // clean makes a text of somebody else's fit for errors: no secrets of URLs, not the key, one line, bounded.
-func (c *Client) clean(text string, maxBytes int) string {
+func (k *call) clean(text string, maxBytes int) string {
 	text = RedactURLs(oneLine(text)) // in this order: what is not printable could hide a URL
-	if len(c.apiKey) >= minRedactedKeyBytes {
-		text = strings.ReplaceAll(text, c.apiKey, "[redacted]")
+	if len(k.key) >= minRedactedKeyBytes {
+		text = strings.ReplaceAll(text, k.key, "[redacted]")
 	}
 	return cut(text, maxBytes)
 }

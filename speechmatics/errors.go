@@ -15,14 +15,26 @@ import (
 
 // The values of Operation in errors: New and the names of the client's methods.
 const (
-	opNew        = "New"
-	opCreateJob  = "CreateJob"
-	opGetJob     = "GetJob"
-	opListJobs   = "ListJobs"
-	opTranscript = "Transcript"
-	opDeleteJob  = "DeleteJob"
+	opNew         = "New"
+	opCreateJob   = "CreateJob"
+	opGetJob      = "GetJob"
+	opJobDocument = "JobDocument"
+	opListJobs    = "ListJobs"
+	opTranscript  = "Transcript"
+	opDeleteJob   = "DeleteJob"
+	opLog         = "Log"
+	opData        = "Data"
+	opText        = "Text"
+	opAlignment   = "Alignment"
+	opUsage       = "Usage"
+	opDiscover    = "Discover"
 
-	opFindSubmissions = "FindSubmissions"
+	opWorkerCapacity = "WorkerCapacity"
+	opWorkerReady    = "WorkerReady"
+
+	opFindSubmissions  = "FindSubmissions"
+	opNewTemporaryKeys = "NewTemporaryKeys"
+	opTemporaryKey     = "TemporaryKeys.Create"
 )
 
 // Error is an answer of the provider, or of something in front of it, that is not a success.
@@ -100,6 +112,17 @@ func (e *Error) Temporary() bool {
 // IsNotFound reports whether the provider answered 404: no such job, a job of another project or region, or a transcript
 // that is not ready. [Client.GetJob] tells these apart.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+
+// IsNotReady reports whether the provider answered 404 because a job has not ended: what was asked for may be there later. It says so
+// in words only, in which it is recognised. False proves nothing: ask [Client.GetJob].
+func IsNotReady(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.StatusCode != http.StatusNotFound {
+		return false
+	}
+	text := strings.ToLower(e.Reason + "\n" + e.Detail)
+	return strings.Contains(text, "not ready") || strings.Contains(text, "in progress")
+}
 
 // IsGone reports whether the provider answered 410: the job or its transcript was deleted or has expired.
 func IsGone(err error) bool { return hasStatus(err, http.StatusGone) }

@@ -232,12 +232,12 @@ func FuzzError(f *testing.F) {
 	f.Add("text/html", []byte(`<title>401 &lt;Authorization&gt; Required</title>`))
 	f.Add("", []byte("plain\x00\xff"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		c := &Client{apiKey: testKey, now: time.Now}
-		err := c.readError(opGetJob, "a", &http.Response{
+		call := &call{operation: opGetJob, jobID: "a", key: testKey}
+		err := call.readError(&http.Response{
 			StatusCode: http.StatusBadRequest,
 			Header:     http.Header{"Content-Type": {contentType}, "Request-Id": {contentType}},
 			Body:       io.NopCloser(strings.NewReader(string(body))),
-		})
+		}, time.Now)
 		bounds := map[string]int{
 			err.Reason: maxReasonBytes, err.Detail: maxErrorTextBytes, err.RequestID: maxRequestIDBytes, err.ContentType: maxContentTypeBytes,
 		}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -59,7 +58,8 @@ func statusOf(text string) JobStatus {
 	}
 }
 
-// Job is what the provider tells about a job, without its configuration, which may hold credentials.
+// Job is what the provider tells about a job, without its configuration, which may hold credentials; [Client.JobDocument] has all
+// of it.
 type Job struct {
 	// ID identifies the job at this provider and in this region. It is opaque, and never empty.
 	ID string
@@ -67,8 +67,12 @@ type Job struct {
 	Status JobStatus
 	// CreatedAt is when the job was created, by the provider's clock; zero if unknown.
 	CreatedAt time.Time
+	// Type is the kind of job, [JobTranscription] usually; empty if unknown.
+	Type string
 	// DataName is the name of the uploaded media; empty for media that the provider fetched.
 	DataName string
+	// TextName is the name of the uploaded text of an alignment; empty for all others.
+	TextName string
 	// Duration is the length of the media, in whole seconds usually; 0 if unknown.
 	Duration time.Duration
 	// Language is the language asked for; empty if unknown (lists of an appliance have no configuration).
@@ -122,6 +126,7 @@ type wireJob struct {
 	Status    json.RawMessage `json:"status"`
 	CreatedAt json.RawMessage `json:"created_at"`
 	DataName  json.RawMessage `json:"data_name"`
+	TextName  json.RawMessage `json:"text_name"`
 	Duration  json.RawMessage `json:"duration"`
 	Errors    json.RawMessage `json:"errors"`
 	Config    json.RawMessage `json:"config"`
@@ -130,8 +135,10 @@ type wireJob struct {
 
 // wireConfig is the part of a configuration that is kept.
 type wireConfig struct {
+	Type                json.RawMessage `json:"type"`
 	Tracking            json.RawMessage `json:"tracking"`
 	TranscriptionConfig json.RawMessage `json:"transcription_config"`
+	AlignmentConfig     json.RawMessage `json:"alignment_config"`
 }
 
 func (w *wireJob) job() Job {
@@ -140,9 +147,11 @@ func (w *wireJob) job() Job {
 		ID:        w.id(),
 		Status:    statusOf(textOf(w.Status)),
 		CreatedAt: timeOf(w.CreatedAt),
+		Type:      cut(oneLine(textOf(config.Type)), maxWordBytes),
 		DataName:  textOf(w.DataName),
+		TextName:  textOf(w.TextName),
 		Duration:  durationOf(w.Duration),
-		Language:  languageOf(config.TranscriptionConfig),
+		Language:  languageOf(config),
 		Tracking:  trackingOf(config.Tracking),
 		Errors:    jobErrorsOf(w.Errors),
 	}
@@ -165,15 +174,22 @@ func (w *wireJob) effectiveConfig() wireConfig {
 	if !isObject(config.TranscriptionConfig) {
 		config.TranscriptionConfig = w.TranscriptionConfig
 	}
+	if !isObject(config.AlignmentConfig) {
+		config.AlignmentConfig = w.AlignmentConfig
+	}
+	if textOf(config.Type) == "" {
+		config.Type = w.Type
+	}
 	return config
 }
 
-func languageOf(raw json.RawMessage) string {
-	var config struct {
-		Language json.RawMessage `json:"language"`
+func languageOf(config wireConfig) string {
+	for _, raw := range []json.RawMessage{config.TranscriptionConfig, config.AlignmentConfig} {
+		if language := textOf(membersOf(raw)["language"]); language != "" {
+			return cut(oneLine(language), maxWordBytes)
+		}
 	}
-	_ = json.Unmarshal(raw, &config)
-	return cut(oneLine(textOf(config.Language)), maxWordBytes)
+	return ""
 }
 
 func trackingOf(raw json.RawMessage) *Tracking {
@@ -219,45 +235,50 @@ func jobErrorsOf(raw json.RawMessage) []JobError {
 // isObject reports whether a value, known to be valid JSON, is an object.
 func isObject(raw json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(raw), []byte{'{'}) }
 
-// GetJob returns what the provider knows about a job. It sends wait=0: without, the provider keeps a request about a running job
-// open for some seconds.
-func (c *Client) GetJob(ctx context.Context, id string) (*Job, error) {
+// GetJob returns what the provider knows about a job. It does not wait for the job, unless [Wait] is given.
+func (c *Client) GetJob(ctx context.Context, id string, options ...ReadOption) (*Job, error) {
 	call, err := jobCall(opGetJob, http.MethodGet, id)
 	if err != nil {
 		return nil, err
 	}
-	c.setWait(call.query)
+	if err := c.setWait(call, options); err != nil {
+		return nil, err
+	}
 	resp, err := c.do(ctx, call)
 	if err != nil {
 		return nil, err
 	}
 	defer closeBody(resp)
-	body, err := readBounded(resp.Body, maxJobBytes)
-	if err != nil {
-		return nil, c.unreadable(call, resp, err)
-	}
 	job := &Job{}
-	if err := json.Unmarshal(body, job); err != nil {
-		return nil, c.responseError(call.operation, id, resp, err)
+	if err := call.decode(resp, maxJobBytes, job); err != nil {
+		return nil, err
 	}
 	if job.ID != id {
-		return nil, c.responseError(call.operation, id, resp, fmt.Errorf("it is about another job, %q", job.ID))
+		return nil, call.responseError(resp, fmt.Errorf("it is about another job, %q", job.ID))
 	}
-	job.RequestID = c.requestID(resp)
+	job.RequestID = call.requestID(resp)
 	return job, nil
+}
+
+// JobDocument returns what [Client.GetJob] reads, as it came: for members that [Job] does not have, the configuration above all, which
+// [JobConfig] can be read from. It is full of secrets: headers and signed URLs, as they were submitted.
+func (c *Client) JobDocument(ctx context.Context, id string, options ...ReadOption) (json.RawMessage, error) {
+	call, err := jobCall(opJobDocument, http.MethodGet, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.setWait(call, options); err != nil {
+		return nil, err
+	}
+	var document json.RawMessage
+	_, err = c.readJSON(ctx, call, maxJobBytes, &document)
+	return document, err
 }
 
 // DeleteOptions adjusts [Client.DeleteJob].
 type DeleteOptions struct {
 	// Force deletes a job that is running, too; otherwise that is refused with 423, see [IsLocked].
 	Force bool
-}
-
-// setWait makes a read answer at once, on backends that hold it open otherwise. Others may refuse what they do not know.
-func (c *Client) setWait(query url.Values) {
-	if c.backend.Capabilities().KnowsWait {
-		query.Set("wait", "0")
-	}
 }
 
 // DeleteJob deletes a job's media, transcript and configuration at the provider. That a job is not there any more, 404 or 410, is a
@@ -283,12 +304,4 @@ func (c *Client) DeleteJob(ctx context.Context, id string, opts DeleteOptions) e
 	}
 	closeBody(resp)
 	return nil
-}
-
-// unreadable reports an answer that could not be read to its end: beyond its bound, or cut off.
-func (c *Client) unreadable(call call, resp *http.Response, err error) error {
-	if errors.Is(err, errTooLarge) {
-		return c.responseError(call.operation, call.jobID, resp, err)
-	}
-	return c.transportError(call.operation, call.jobID, err)
 }

@@ -31,7 +31,7 @@ func TestDecodeJob(t *testing.T) {
 				"config":{"type":"transcription","transcription_config":{"language":"de"},
 				"tracking":{"title":"T","reference":"R","tags":["a","b"],"details":{"n":1.50}}}}}`,
 			want: Job{
-				ID: "z2jfp1jwu1", Status: JobRunning, CreatedAt: created, DataName: "a.wav", Duration: 244 * time.Second, Language: "de",
+				ID: "z2jfp1jwu1", Status: JobRunning, Type: "transcription", CreatedAt: created, DataName: "a.wav", Duration: 244 * time.Second, Language: "de",
 				Tracking: &Tracking{Title: "T", Reference: "R", Tags: []string{"a", "b"}, Details: json.RawMessage(`{"n":1.50}`)},
 			},
 		},
@@ -39,7 +39,7 @@ func TestDecodeJob(t *testing.T) {
 			name: "as its examples do: everything at the root, unknown status",
 			document: `{"id":"a1b2c3d4e5","status":"transcribing","created_at":"2026-01-02T03:04:05.678000Z","data_name":"",
 				"type":"transcription","tracking":{"reference":"R"},"transcription_config":{"language":"en"},"notification_config":null}`,
-			want: Job{ID: "a1b2c3d4e5", Status: "transcribing", CreatedAt: created, Language: "en", Tracking: &Tracking{Reference: "R"}},
+			want: Job{ID: "a1b2c3d4e5", Status: "transcribing", Type: "transcription", CreatedAt: created, Language: "en", Tracking: &Tracking{Reference: "R"}},
 		},
 		{
 			name:     "as the HTTP batch worker says",
@@ -83,6 +83,16 @@ func TestDecodeJob(t *testing.T) {
 			name:     "unknown words are bounded",
 			document: `{"id":"a","status":"` + strings.Repeat("S", 100) + `","transcription_config":{"language":"e\nn` + strings.Repeat("ü", 100) + `"}}`,
 			want:     Job{ID: "a", Status: JobStatus(strings.Repeat("S", 61) + "…"), Language: "e n" + strings.Repeat("ü", 29) + "…"},
+		},
+		{
+			name:     "an alignment",
+			document: `{"id":"a","text_name":"a.txt","config":{"type":"alignment","alignment_config":{"language":"en"}}}`,
+			want:     Job{ID: "a", Type: JobAlignment, TextName: "a.txt", Language: "en"},
+		},
+		{
+			name:     "an alignment at the root",
+			document: `{"id":"a","text_name":null,"type":"alignment","alignment_config":{"language":"en"},"config":null}`,
+			want:     Job{ID: "a", Type: JobAlignment, Language: "en"},
 		},
 		{name: "fractional duration", document: `{"id":"a","duration":1.5}`, want: Job{ID: "a", Duration: 1500 * time.Millisecond}},
 		{name: "negative duration", document: `{"id":"a","duration":-1}`, want: Job{ID: "a"}},
@@ -304,14 +314,14 @@ func TestDecodeSamples(t *testing.T) {
 		{
 			name: "job-done-fetch.json",
 			want: Job{
-				ID: "p8t3dcrign", Status: JobDone, Duration: 15 * time.Second, Language: "en",
+				ID: "p8t3dcrign", Type: JobTranscription, Status: JobDone, Duration: 15 * time.Second, Language: "en",
 				CreatedAt: time.Date(2023, 2, 22, 14, 33, 2, 221_000_000, time.UTC),
 			},
 		},
 		{
 			name: "job-fetch-failure.json",
 			want: Job{
-				ID: "a81ko4eqjl", Status: JobRejected, Language: "de",
+				ID: "a81ko4eqjl", Type: JobTranscription, Status: JobRejected, Language: "de",
 				CreatedAt: time.Date(2021, 7, 19, 12, 55, 3, 754_000_000, time.UTC),
 			},
 			errors: []string{"unable to fetch audio", "unable to fetch audio", "unable to fetch audio", "unable to fetch audio"},
@@ -319,7 +329,7 @@ func TestDecodeSamples(t *testing.T) {
 		{
 			name: "job-notification-failure.json",
 			want: Job{
-				ID: "1uyo82b1bv", Status: JobDone, Duration: 4 * time.Second, Language: "de",
+				ID: "1uyo82b1bv", Type: JobTranscription, Status: JobDone, Duration: 4 * time.Second, Language: "de",
 				CreatedAt: time.Date(2021, 7, 19, 9, 2, 17, 283_000_000, time.UTC),
 			},
 			errors: []string{"Error in sending", "Error in sending", "Error in sending", "unable to send", "Sending notification failed"},

@@ -5,6 +5,7 @@ package speechmatics
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"time"
@@ -33,6 +34,34 @@ func listOf(raw json.RawMessage) []json.RawMessage {
 		return nil
 	}
 	return items
+}
+
+// textsOf returns the texts of a JSON array that are not empty; nil for anything else.
+func textsOf(raw json.RawMessage) []string {
+	var texts []string
+	for _, item := range listOf(raw) {
+		if text := textOf(item); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// membersOf returns the members of a JSON object; nil for anything else.
+func membersOf(raw json.RawMessage) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	return members
+}
+
+// unmarshalObject reads a JSON object, and refuses anything else, null included.
+func unmarshalObject(data []byte, value any) error {
+	if !isObject(data) {
+		return errors.New("it is not a JSON object")
+	}
+	return json.Unmarshal(data, value)
 }
 
 // timeOf returns a time stamp: RFC 3339 with any number of fractional digits, in UTC where no zone is given. Zero for anything else.

@@ -95,7 +95,7 @@ func (c *Client) nextPage(ctx context.Context, pages *pager, before func(context
 			return nil, false, err
 		}
 	}
-	call := call{operation: opListJobs, method: http.MethodGet, segments: []string{"jobs"}, query: pages.query()}
+	call := &call{operation: opListJobs, method: http.MethodGet, segments: []string{"jobs"}, query: pages.query()}
 	resp, err := c.do(ctx, call)
 	if err != nil {
 		return nil, false, err
@@ -104,13 +104,13 @@ func (c *Client) nextPage(ctx context.Context, pages *pager, before func(context
 	source := &trackedReader{source: resp.Body, maxTotal: maxPageBytes, maxItem: maxJobBytes}
 	page, err := decodePage(source)
 	if source.broken != nil {
-		return nil, false, c.transportError(call.operation, "", source.broken)
+		return nil, false, call.transportError(source.broken)
 	}
 	if err == nil {
 		jobs, more, err = pages.advance(page)
 	}
 	if err != nil {
-		return jobs, false, c.responseError(call.operation, "", resp, err)
+		return jobs, false, call.responseError(resp, err)
 	}
 	return jobs, more, nil
 }

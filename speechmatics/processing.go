@@ -25,9 +25,11 @@ type ProcessingData struct {
 	UserID string
 }
 
-// header returns the header's value. It is ASCII, as headers are: JSON can be written so.
+// header returns the header's value; empty for none. It is ASCII, as headers are: JSON can be written so.
 func (p *ProcessingData) header() (string, error) {
 	switch {
+	case p == nil:
+		return "", nil
 	case p.ParallelEngines < 0:
 		return "", invalidSubmission("ProcessingData.ParallelEngines", "is negative")
 	case len(p.UserID) > maxUserIDBytes:

@@ -15,13 +15,13 @@ import (
 // maxEmptyReads is how often a reader may give nothing before it is taken for broken, as in package bufio.
 const maxEmptyReads = 100
 
-// errMediaSize means that media was not as long as it was said to be.
-var errMediaSize = errors.New("media is not as long as Media.Size says")
+// errMediaSize means that a file was not as long as it was said to be.
+var errMediaSize = errors.New("it is not as long as its Size says")
 
 // errBrokenOff is what the transport gets when it reads an upload that is over.
 var errBrokenOff = errors.New("speechmatics: upload broken off")
 
-// upload is the body of a submission: multipart/form-data with the configuration first, then the media, then the closing boundary,
+// upload is the body of a submission: multipart/form-data with the configuration first, then the files, then the closing boundary,
 // without which no server can take the request for whole.
 //
 // The closing boundary is always a Read of its own. HTTP/1 and HTTP/2 transports write what a Read gave before they call the next one, so
@@ -32,13 +32,12 @@ var errBrokenOff = errors.New("speechmatics: upload broken off")
 type upload struct {
 	contentType string
 
-	head  *bytes.Reader
-	media io.Reader
-	size  int64 // of media; -1 if unknown
+	files io.Reader // everything but the tail
+	size  int64     // of files; -1 if unknown
 	fence func() error
 	tail  *bytes.Reader
 
-	mediaErr error // what ended the media; io.EOF if there is none
+	filesErr error // what ended the files; io.EOF if they are complete
 
 	mu        sync.Mutex
 	handedOut bool  // the tail was given to the transport; from then on nothing can be taken back
@@ -49,52 +48,58 @@ type upload struct {
 	releaseOnce sync.Once
 }
 
-func newUpload(config []byte, media *Media, fence func() error) (*upload, error) {
-	var buffer bytes.Buffer
-	form := multipart.NewWriter(&buffer)
-	if err := writeParts(form, config, media); err != nil {
+// formFile is a file of a form.
+type formFile struct {
+	field string
+	what  string // for people
+	media *Media
+}
+
+func newUpload(config []byte, files []formFile, fence func() error) (*upload, error) {
+	var text bytes.Buffer // what the form itself writes, up to the next file
+	form := multipart.NewWriter(&text)
+	u := &upload{contentType: form.FormDataContentType(), fence: fence, released: make(chan struct{})}
+	part, err := form.CreateFormField("config")
+	if err != nil {
 		return nil, err
 	}
-	headSize := buffer.Len()
+	if _, err := part.Write(config); err != nil {
+		return nil, err
+	}
+	var parts []io.Reader
+	for _, file := range files {
+		if _, err := form.CreateFormFile(file.field, file.media.Name); err != nil {
+			return nil, err
+		}
+		parts = append(parts, u.take(&text), file.reader())
+		u.add(file.media.Size)
+	}
+	if len(files) == 0 {
+		parts = append(parts, u.take(&text))
+	}
+	u.files = io.MultiReader(parts...)
 	if err := form.Close(); err != nil {
 		return nil, err
 	}
-	u := &upload{
-		contentType: form.FormDataContentType(),
-		head:        bytes.NewReader(buffer.Bytes()[:headSize]),
-		fence:       fence,
-		tail:        bytes.NewReader(buffer.Bytes()[headSize:]),
-		released:    make(chan struct{}),
-	}
-	u.setMedia(media)
+	u.tail = bytes.NewReader(text.Bytes())
 	return u, nil
 }
 
-// writeParts writes the configuration, and all of the media's part that precedes the media.
-func writeParts(form *multipart.Writer, config []byte, media *Media) error {
-	part, err := form.CreateFormField("config")
-	if err != nil {
-		return err
-	}
-	if _, err := part.Write(config); err != nil {
-		return err
-	}
-	if media == nil {
-		return nil
-	}
-	_, err = form.CreateFormFile("data_file", media.Name)
-	return err
+// take returns what the form has written, and makes room for more.
+func (u *upload) take(text *bytes.Buffer) io.Reader {
+	u.add(int64(text.Len()))
+	chunk := bytes.NewReader(bytes.Clone(text.Bytes()))
+	text.Reset()
+	return chunk
 }
 
-func (u *upload) setMedia(media *Media) {
-	if media == nil {
-		u.mediaErr = io.EOF
+// add counts bytes of the body; -1 are bytes of an unknown number.
+func (u *upload) add(size int64) {
+	if u.size < 0 || size < 0 {
+		u.size = -1
 		return
 	}
-	u.media, u.size = media.Reader, media.Size
-	if media.Size >= 0 {
-		u.media = &exactReader{source: media.Reader, size: media.Size, left: media.Size}
-	}
+	u.size += size
 }
 
 // contentLength returns the size of the whole body; -1 if it is unknown.
@@ -102,7 +107,7 @@ func (u *upload) contentLength() int64 {
 	if u.size < 0 {
 		return -1
 	}
-	return u.head.Size() + u.size + u.tail.Size()
+	return u.size + u.tail.Size()
 }
 
 // Read gives the next part of the body, and the closing boundary only if the fence permits it.
@@ -113,18 +118,15 @@ func (u *upload) Read(p []byte) (int, error) {
 	if err := u.stopped(); err != nil {
 		return 0, err
 	}
-	if u.head.Len() > 0 {
-		return u.head.Read(p)
-	}
-	if u.mediaErr == nil {
+	if u.filesErr == nil {
 		var n int
-		n, u.mediaErr = u.media.Read(p)
-		if n > 0 || u.mediaErr == nil {
+		n, u.filesErr = u.files.Read(p)
+		if n > 0 || u.filesErr == nil {
 			return n, nil // the end, or an error, is for the next Read
 		}
 	}
-	if u.mediaErr != io.EOF { //nolint:errorlint // the end is io.EOF itself; one that is wrapped is an error
-		return 0, u.fail(fmt.Errorf("reading the media: %w", u.mediaErr))
+	if u.filesErr != io.EOF { //nolint:errorlint // the end is io.EOF itself; one that is wrapped is an error
+		return 0, u.fail(u.filesErr)
 	}
 	return u.readTail(p)
 }
@@ -207,6 +209,29 @@ func (u *upload) Close() error {
 	u.seal()
 	u.releaseOnce.Do(func() { close(u.released) })
 	return nil
+}
+
+// reader returns what gives the file's content. Its errors say which file failed.
+func (f formFile) reader() io.Reader {
+	source := f.media.Reader
+	if f.media.Size >= 0 {
+		source = &exactReader{source: source, size: f.media.Size, left: f.media.Size}
+	}
+	return &namedReader{source: source, what: f.what}
+}
+
+// namedReader says in errors what was read.
+type namedReader struct {
+	source io.Reader
+	what   string
+}
+
+func (r *namedReader) Read(p []byte) (int, error) {
+	n, err := r.source.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // see upload.Read
+		err = fmt.Errorf("reading %s: %w", r.what, err)
+	}
+	return n, err
 }
 
 // exactReader gives exactly size bytes, or an error.
