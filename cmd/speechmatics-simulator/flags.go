@@ -37,7 +37,8 @@ func (c *config) close() {
 // written are the flags as they were written, before they are checked.
 type written struct {
 	apiKeys, projectKeys, faults, loseTitles []string
-	behaviour, logLevel, media, transcripts  string
+	behaviour, backend, logLevel             string
+	media, transcripts                       string
 }
 
 const usage = `speechmatics-simulator stands in for the Speechmatics batch API v2. It keeps jobs in memory,
@@ -51,13 +52,20 @@ Flags:
 %s
 Faults (--fault, repeatable) are kind=KIND and any of operation, title, reference, dataName (* stands
 for any text), count, probability, delay, status, body (json, html, text, detail, empty), message,
-retryAfter, outcome; or a JSON object with these members.
+retryAfter, outcome, feature, language; or a JSON object with these members.
   of requests   latency, error, request-reset, response-lost, response-reset, response-late
   of jobs       list-lag, notification-lost, notification-doubled, notification-late,
-                notification-early, notification-reordered, reject, expire, delete
+                notification-early, notification-reordered, reject, feature, no-credit, expire, delete
+  features      translation (of a language, or all), summarization, sentiment_analysis,
+                topic_detection, auto_chapters, language_identification
   operations    create, get, list, delete, transcript, data, log, usage, discovery
   --fault kind=error,operation=create,status=503,count=2
   --fault kind=response-lost,operation=create,probability=0.1
+  --fault kind=feature,feature=translation,language=fr
+
+What a recording holds is in its text file: the words, with lines such as "S2:" for who speaks, and
+@length 10h, @language fr 0.4 (what language identification hears, and how surely), @silence,
+@event music 1.5 4.
 
 Admin endpoints, for this machine only unless --admin-token is set:
   GET, PUT /admin/faults                        the faults, as a JSON array
@@ -65,6 +73,7 @@ Admin endpoints, for this machine only unless --admin-token is set:
   GET      /admin/ledger?reference=R            every job ever accepted, or those of a tracking.reference
   GET      /admin/jobs                          all jobs
   POST     /admin/jobs/ID/reject|expire|delete  end a job
+  POST     /admin/restart                       restart an HTTP batch worker, which forgets everything
   PUT, DELETE /admin/keys/KEY                   add (?project=P) or revoke an API key
 GET /healthz answers 200.
 `
@@ -92,17 +101,20 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.SortFlags = false
 	o := &c.options
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "address to listen at; port 0 takes a free one, see the log's field \"address\"")
-	flags.StringArrayVar(&w.apiKeys, "api-key", nil, "API key of the default project; repeatable, at least one key is needed")
+	flags.StringVar(&w.backend, "backend", string(simulator.BackendSaaS), "kind of server: saas, appliance or worker (the HTTP batch worker)")
+	flags.StringArrayVar(&w.apiKeys, "api-key", nil, "API key of the default project; repeatable, at least one key is needed (not with --backend appliance or worker)")
 	flags.StringArrayVar(&w.projectKeys, "project-key", nil, "PROJECT=KEY, an API key of another project, which sees only its own jobs; repeatable")
 	flags.Float64Var(&o.Speed, "speed", 1, "divides processing time, gaps between retries, and retention")
 	flags.StringVar(&w.transcripts, "transcripts", "", "folder with the words of uploads: <stem of the file name>.txt or <SHA-256 of the media>.txt")
 	flags.StringVar(&w.media, "media", "", "folder whose files are served at /media/, so that there is something to fetch")
 	flags.DurationVar(&o.Processing.Base, "processing-base", 0, "time that every job takes, before --speed (0: 1s; negative: none)")
 	flags.Float64Var(&o.Processing.Factor, "processing-factor", 0, "time that a job takes more, relative to its recording (0: 0.25; negative: none)")
-	flags.DurationVar(&o.Retention, "retention", 0, "time until an ended job expires, before --speed (0: 7 days; negative: never)")
+	flags.DurationVar(&o.Retention, "retention", 0, "time until an ended job expires, before --speed (0: 7 days, 24 hours with --backend appliance; negative: never)")
 	flags.Float64Var(&o.Limits.SubmissionsPerSecond, "submissions-per-second", 0, "limit per key (0: 10; negative: none)")
 	flags.Float64Var(&o.Limits.ReadsPerSecond, "reads-per-second", 0, "limit per key of all other requests (0: 50; negative: none)")
 	flags.IntVar(&o.Limits.RunningJobs, "running-jobs", 0, "limit per project (0: 20000; negative: none)")
+	flags.IntVar(&o.Engines, "engines", 0, "engines of an HTTP batch worker (0: 4)")
+	flags.IntVar(&o.JobHistory, "job-history", 0, "ended jobs that an HTTP batch worker remembers (0: 100; negative: all)")
 	flags.StringArrayVar(&w.faults, "fault", nil, "something that goes wrong, see below; repeatable")
 	flags.StringArrayVar(&w.loseTitles, "lose-notifications-for-title", nil, "lose all notifications of jobs whose tracking.title matches; repeatable, * stands for any text")
 	flags.StringVar(&w.behaviour, "behaviour", "", "where the documentation is silent: name=value,… of deletedJob, expiredJob (not-found, gone, show), dropDeletedConfig, listExpired, "+
@@ -120,6 +132,9 @@ func (c *config) check(w *written) (err error) {
 	}
 	if err := c.logLevel.UnmarshalText([]byte(w.logLevel)); err != nil {
 		return fmt.Errorf("--log-level: %q is none of debug, info, warn, error", w.logLevel)
+	}
+	if c.options.Backend = simulator.Backend(w.backend); c.options.Backend.Validate() != nil {
+		return fmt.Errorf("--backend: %q is none of saas, appliance, worker", w.backend)
 	}
 	if err := c.checkNumbers(); err != nil {
 		return err
@@ -162,7 +177,7 @@ func (c *config) checkNumbers() error {
 }
 
 func (c *config) checkKeys(w *written) error {
-	if len(w.apiKeys)+len(w.projectKeys) == 0 {
+	if len(w.apiKeys)+len(w.projectKeys) == 0 && c.options.Backend == simulator.BackendSaaS {
 		return errors.New("--api-key: at least one key is needed; every other key is refused")
 	}
 	for _, key := range w.apiKeys {

@@ -184,6 +184,13 @@ func TestFlagsOrderFaults(t *testing.T) {
 	}
 }
 
+func TestBackendFlag(t *testing.T) {
+	p := launch(t, "--backend", "worker", "--engines", "7")
+	if status, body := p.do(t, http.MethodGet, "/jobs", nil, ""); status != http.StatusOK || !strings.Contains(body, `"max_engines":7`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 func TestBadFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -205,6 +212,8 @@ func TestBadFlags(t *testing.T) {
 		"behaviour":      {[]string{"--behaviour", "deletedJob=no"}, "--behaviour: behaviour \"deletedJob=no\": deletedJob"},
 		"no folder":      {[]string{"--media", "/does/not/exist"}, "--media: open /does/not/exist"},
 		"no folder, too": {[]string{"--transcripts", file}, "--transcripts:"},
+		"backend":        {[]string{"--backend", "cloud"}, "--backend: \"cloud\" is none of saas, appliance, worker"},
+		"engines":        {[]string{"--backend", "worker", "--engines", "-1"}, "engines: -1 is negative"},
 		"log level":      {[]string{"--log-level", "loud"}, "--log-level: \"loud\" is none of"},
 		"no address":     {[]string{"--listen", ""}, "--listen: an address is needed"},
 		"unknown flag":   {[]string{"--sped", "3"}, "unknown flag: --sped"},

@@ -28,11 +28,12 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("GET /admin/ledger", s.getLedger)
 	mux.HandleFunc("GET /admin/jobs", s.adminJobs)
 	mux.HandleFunc("POST /admin/jobs/{id}/{action}", s.adminJob)
+	mux.HandleFunc("POST /admin/restart", s.postRestart)
 	mux.HandleFunc("PUT /admin/keys/{key}", s.putKey)
 	mux.HandleFunc("DELETE /admin/keys/{key}", s.revokeKey)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.isAdmin(r) {
-			writeError(w, http.StatusForbidden, "Forbidden", "")
+			s.writeError(w, http.StatusForbidden, "Forbidden", "")
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -50,13 +51,13 @@ func (s *Server) isAdmin(r *http.Request) bool {
 }
 
 // decodeStrict reads a JSON body and accepts known fields only: a misspelt fault would do nothing.
-func decodeStrict(w http.ResponseWriter, r *http.Request, into any) bool {
+func (s *Server) decodeStrict(w http.ResponseWriter, r *http.Request, into any) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdminBytes))
 	if err == nil {
 		err = unmarshalStrict(body, into)
 	}
 	if err != nil {
-		writeError(w, http.StatusBadRequest, "Bad Request", err.Error())
+		s.writeError(w, http.StatusBadRequest, "Bad Request", err.Error())
 		return false
 	}
 	return true
@@ -64,11 +65,11 @@ func decodeStrict(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
 	var faults []Fault
-	if !decodeStrict(w, r, &faults) {
+	if !s.decodeStrict(w, r, &faults) {
 		return
 	}
 	if err := s.SetFaults(faults...); err != nil {
-		writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
+		s.writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
 		return
 	}
 	writeJSON(w, http.StatusOK, s.Faults())
@@ -76,11 +77,11 @@ func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) putBehaviour(w http.ResponseWriter, r *http.Request) {
 	var b Behaviour
-	if !decodeStrict(w, r, &b) {
+	if !s.decodeStrict(w, r, &b) {
 		return
 	}
 	if err := s.SetBehaviour(b); err != nil {
-		writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
+		s.writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
 		return
 	}
 	writeJSON(w, http.StatusOK, s.Behaviour())
@@ -134,9 +135,9 @@ func (s *Server) adminJob(w http.ResponseWriter, r *http.Request) {
 	act, known := actions[r.PathValue("action")]
 	switch {
 	case !known:
-		writeError(w, http.StatusNotFound, "Not Found", "the actions are reject, expire and delete")
+		s.writeError(w, http.StatusNotFound, "Not Found", "the actions are reject, expire and delete")
 	case !act(r.PathValue("id")):
-		writeError(w, http.StatusConflict, "Conflict", "there is no such job in a state that allows this")
+		s.writeError(w, http.StatusConflict, "Conflict", "there is no such job in a state that allows this")
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
@@ -153,7 +154,7 @@ func (s *Server) RejectJob(id string) bool {
 	}
 	s.addError(j, "Job rejected")
 	j.cancel()
-	s.spawn(func() { s.notifyAll(s.life, j, outcomeError) })
+	s.spawn(func() { s.notifyAll(j.run, j, outcomeError) })
 	return true
 }
 
@@ -183,6 +184,14 @@ func (s *Server) DeleteJob(id string) bool {
 	return true
 }
 
+func (s *Server) postRestart(w http.ResponseWriter, _ *http.Request) {
+	if !s.Restart() {
+		s.writeError(w, http.StatusConflict, "Conflict", "only an HTTP batch worker forgets at a restart")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
 func (s *Server) putKey(w http.ResponseWriter, r *http.Request) {
 	s.AddProjectKey(orElse(r.URL.Query().Get("project"), defaultProject), r.PathValue("key"))
 	w.WriteHeader(http.StatusNoContent)
@@ -190,7 +199,7 @@ func (s *Server) putKey(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) revokeKey(w http.ResponseWriter, r *http.Request) {
 	if !s.RevokeKey(r.PathValue("key")) {
-		writeError(w, http.StatusNotFound, "Not Found", "")
+		s.writeError(w, http.StatusNotFound, "Not Found", "")
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -21,6 +21,9 @@ type jobConfig struct {
 	// raw is what the API echoes.
 	raw json.RawMessage
 
+	// sections are the names of those that are there.
+	sections []string
+
 	kind          string // jobTranscription or jobAlignment
 	language      string
 	fetch         *source

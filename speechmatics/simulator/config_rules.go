@@ -70,6 +70,7 @@ func (c *jobConfig) readType(root object, b Behaviour) (err error) {
 		if !b.AllowUnknownConfigKeys && !slices.Contains(topLevelKeys, key) {
 			return invalidf("unknown field %q", key)
 		}
+		c.sections = append(c.sections, key)
 	}
 	return nil
 }

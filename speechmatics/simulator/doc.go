@@ -66,6 +66,7 @@
 //	POST   /admin/jobs/{id}/reject     end a running job as rejected
 //	POST   /admin/jobs/{id}/expire     let an ended job expire
 //	POST   /admin/jobs/{id}/delete     delete a job, as another user of the project could
+//	POST   /admin/restart              restart an HTTP batch worker, which forgets everything
 //	PUT    /admin/keys/{key}?project=P add an API key
 //	DELETE /admin/keys/{key}           revoke one
 //

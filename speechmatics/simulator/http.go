@@ -21,19 +21,31 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("POST /v2/jobs", s.api(OperationCreate, s.createJob))
 	mux.Handle("GET /v2/jobs", s.api(OperationList, s.listJobs))
 	mux.Handle("GET /v2/jobs/{id}", s.api(OperationGet, s.getJob))
-	mux.Handle("DELETE /v2/jobs/{id}", s.api(OperationDelete, s.deleteJob))
 	mux.Handle("GET /v2/jobs/{id}/transcript", s.api(OperationTranscript, s.getTranscript))
-	mux.Handle("GET /v2/jobs/{id}/data", s.api(OperationData, s.getData))
 	mux.Handle("GET /v2/jobs/{id}/log", s.api(OperationLog, s.getLog))
-	mux.Handle("GET /v2/jobs/{id}/text", s.api(operationOther, s.notAlignment))
-	mux.Handle("GET /v2/jobs/{id}/alignment", s.api(operationOther, s.notAlignment))
-	mux.Handle("GET /v2/jobs/{id}/object-urls", s.api(operationOther, notImplemented))
-	mux.Handle("GET /v2/usage", s.api(OperationUsage, s.getUsage))
-	mux.Handle("GET /v1/discovery/features", s.withFaults(OperationDiscovery, http.HandlerFunc(s.discovery)))
-	mux.Handle("/v2/", s.api(operationOther, notFound))
+	// What there is not is answered 404, among it the signed URLs of outputs, which the service no longer has.
+	mux.Handle("/v2/", s.api(operationOther, s.notFound))
+	switch s.options.Backend {
+	case BackendWorker:
+		s.workerRoutes(mux)
+	case BackendAppliance:
+		mux.Handle("DELETE /v2/jobs/{id}", s.api(OperationDelete, s.deleteJob))
+	default:
+		s.hostedRoutes(mux)
+	}
 	mux.Handle("/admin/", s.admin())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	return mux
+}
+
+// hostedRoutes are what only the hosted service answers.
+func (s *Server) hostedRoutes(mux *http.ServeMux) {
+	mux.Handle("DELETE /v2/jobs/{id}", s.api(OperationDelete, s.deleteJob))
+	mux.Handle("GET /v2/jobs/{id}/data", s.api(OperationData, s.getData))
+	mux.Handle("GET /v2/jobs/{id}/text", s.api(operationOther, s.notAlignment))
+	mux.Handle("GET /v2/jobs/{id}/alignment", s.api(operationOther, s.notAlignment))
+	mux.Handle("GET /v2/usage", s.api(OperationUsage, s.getUsage))
+	mux.Handle("GET /v1/discovery/features", s.withFaults(OperationDiscovery, http.HandlerFunc(s.discovery)))
 }
 
 // ServeHTTP implements http.Handler.
@@ -83,17 +95,32 @@ func (w *statusRecorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController find the connection.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// apiHandler answers a request of a project.
-type apiHandler func(w http.ResponseWriter, r *http.Request, project string)
+// caller is who sends a request.
+type caller struct {
+	project string
+	// clientRef restricts a temporary key to the jobs that were created with it; empty is no restriction.
+	clientRef string
+}
+
+// sees says whether a job is visible to the caller.
+func (c caller) sees(j *job) bool {
+	return j.project == c.project && (c.clientRef == "" || j.clientRef == c.clientRef)
+}
+
+// apiHandler answers a request of a caller.
+type apiHandler func(w http.ResponseWriter, r *http.Request, by caller)
 
 // api puts what all operations have in common before a handler: faults, the key, the rate limit.
 func (s *Server) api(operation Operation, handle apiHandler) http.Handler {
 	return s.withFaults(operation, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.life.Err() != nil {
-			writeError(w, http.StatusServiceUnavailable, "Service Unavailable", "")
+			s.writeError(w, http.StatusServiceUnavailable, "Service Unavailable", "")
 			return
 		}
 		key, ok := s.keys.of(r)
+		if !ok && s.onPremises() && s.keys.empty() {
+			key, ok = &s.anonymous, true
+		}
 		if !ok {
 			s.edgeError(w, http.StatusUnauthorized, "Unauthorized")
 			return
@@ -102,7 +129,7 @@ func (s *Server) api(operation Operation, handle apiHandler) http.Handler {
 			s.tooManyRequests(w)
 			return
 		}
-		handle(w, r, key.project)
+		handle(w, r, key.caller)
 	}))
 }
 
@@ -136,13 +163,24 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	_, _ = w.Write(body)
 }
 
-func writeError(w http.ResponseWriter, status int, message, detail string) {
+func (s *Server) writeError(w http.ResponseWriter, status int, message, detail string) {
+	if s.isWorker() {
+		if detail != "" {
+			message += ": " + detail
+		}
+		writeJSON(w, status, map[string]string{"detail": message})
+		return
+	}
 	writeJSON(w, status, apiError{Code: status, Error: message, Detail: detail})
 }
 
 // edgeError answers what the tier before the service answers: not always JSON.
 func (s *Server) edgeError(w http.ResponseWriter, status int, message string) {
-	writeErrorAs(w, s.Behaviour().EdgeErrors, status, message)
+	form := s.Behaviour().EdgeErrors
+	if s.onPremises() {
+		form = BodyJSON // nothing stands before the service
+	}
+	s.writeErrorAs(w, form, status, message)
 }
 
 func (s *Server) tooManyRequests(w http.ResponseWriter) {
@@ -157,7 +195,7 @@ func (s *Server) addRetryAfter(w http.ResponseWriter) {
 }
 
 // writeErrorAs answers an error in one of the forms that are seen in the wild.
-func writeErrorAs(w http.ResponseWriter, form BodyForm, status int, message string) {
+func (s *Server) writeErrorAs(w http.ResponseWriter, form BodyForm, status int, message string) {
 	switch form {
 	case BodyHTML:
 		write(w, status, "text/html", []byte(htmlError(status)))
@@ -168,7 +206,7 @@ func writeErrorAs(w http.ResponseWriter, form BodyForm, status int, message stri
 	case BodyEmpty:
 		write(w, status, "", nil)
 	default:
-		writeError(w, status, message, "")
+		s.writeError(w, status, message, "")
 	}
 }
 
@@ -183,12 +221,12 @@ func htmlError(status int) string {
 		"</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request, _ string) {
-	writeError(w, http.StatusNotFound, "Not Found", "")
+func (s *Server) notFound(w http.ResponseWriter, _ *http.Request, _ caller) {
+	s.writeError(w, http.StatusNotFound, "Not Found", "")
 }
 
-func notImplemented(w http.ResponseWriter, _ *http.Request, _ string) {
-	writeError(w, http.StatusNotImplemented, "Not Implemented", "")
+func (s *Server) notImplemented(w http.ResponseWriter, _ *http.Request, _ caller) {
+	s.writeError(w, http.StatusNotImplemented, "Not Implemented", "")
 }
 
 // newRequestID returns 32 hexadecimal digits.

@@ -56,7 +56,7 @@ func (s *Server) answerFault(w http.ResponseWriter, f Fault) {
 	if message == "" {
 		message = http.StatusText(status)
 	}
-	writeErrorAs(w, f.Body, status, message)
+	s.writeErrorAs(w, f.Body, status, message)
 }
 
 // spoiler loses, cuts or holds an answer, if a fault says so. It decides at the answer's first byte.

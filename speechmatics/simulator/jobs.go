@@ -5,7 +5,6 @@ package simulator
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -24,14 +23,18 @@ const (
 
 // job is a job of a project. Fields below the line are guarded by Server.mu.
 type job struct {
-	id, project string
-	createdAt   time.Time
-	dataName    string
-	config      *jobConfig
+	id                 string
+	project, clientRef string
+	createdAt          time.Time
+	dataName           string
+	config             *jobConfig
 	// early is the fault that makes its notifications come before the answer to its submission.
 	early *Fault
-	// cancel stops its work.
+	// run is the life of the process that accepted it, and cancel stops its work.
+	run    context.Context //nolint:containedctx // outlives the request
 	cancel context.CancelFunc
+	// engines are how many it uses on premises.
+	engines int
 	// ended is closed when it is no longer running, notified when its notifications were tried once.
 	ended, notified chan struct{}
 	// visibleAt is when it appears in lists.
@@ -76,7 +79,9 @@ type jobDetails struct {
 	DataName  string          `json:"data_name"`
 	Duration  int64           `json:"duration"`
 	Errors    []jobError      `json:"errors,omitempty"`
-	ID        string          `json:"id"`
+	ID        string          `json:"id,omitempty"`
+	JobID     string          `json:"job_id,omitempty"`
+	RequestID string          `json:"request_id,omitempty"`
 	Status    status          `json:"status"`
 }
 
@@ -130,7 +135,11 @@ func (s *Server) admit(j *job) error {
 	if f, ok := s.faults.ofJob(FaultNoCredit, j.subject()); ok {
 		return requestError{status: s.Behaviour().NoCreditStatus, message: orElse(f.Message, "Forbidden"), detail: "no credit left"}
 	}
-	ctx, cancel := context.WithCancel(s.life)
+	if err := s.takeEngines(j); err != nil {
+		return err
+	}
+	j.run = s.run
+	ctx, cancel := context.WithCancel(j.run)
 	j.id = s.unusedID()
 	j.createdAt = s.now()
 	j.status = statusRunning
@@ -150,7 +159,7 @@ func (s *Server) admit(j *job) error {
 	s.work.Go(func() { s.process(ctx, j) })
 	if f, ok := s.faults.ofJob(FaultDelete, j.subject()); ok {
 		s.work.Go(func() {
-			if s.sleep(s.life, time.Duration(f.Delay)) {
+			if s.sleep(j.run, time.Duration(f.Delay)) {
 				s.remove(j)
 			}
 		})
@@ -159,25 +168,20 @@ func (s *Server) admit(j *job) error {
 	return nil
 }
 
-// unusedID is ten lower-case letters and digits. The caller holds s.mu.
+// unusedID is an identifier that no other job has. The caller holds s.mu.
 func (s *Server) unusedID() string {
-	const alphabet = "abcdefghijklmnopqrstuvwxyz234567" // 32: no bias
 	for {
-		var id [10]byte
-		_, _ = rand.Read(id[:]) // never fails
-		for i, b := range id {
-			id[i] = alphabet[b%32]
-		}
-		if _, used := s.jobs[string(id[:])]; !used {
-			return string(id[:])
+		id := s.newID()
+		if _, used := s.jobs[id]; !used {
+			return id
 		}
 	}
 }
 
-// find returns a job of a project in its present state. The caller holds s.mu.
-func (s *Server) find(project, id string) (*job, bool) {
+// find returns a job that a caller sees, in its present state. The caller of the function holds s.mu.
+func (s *Server) find(by caller, id string) (*job, bool) {
 	j, ok := s.jobs[id]
-	if !ok || j.project != project {
+	if !ok || !by.sees(j) {
 		return nil, false
 	}
 	s.refresh(j)
@@ -210,6 +214,9 @@ func (s *Server) forget(j *job, as status) {
 func (s *Server) settle(j *job, as status) {
 	if j.status == statusRunning {
 		s.running[j.project]--
+		if s.isWorker() {
+			s.enginesUsed -= j.engines
+		}
 		j.endedAt = s.now()
 		close(j.ended)
 	}
@@ -222,7 +229,7 @@ func (s *Server) remove(j *job) {
 	defer s.mu.Unlock()
 	j.cancel()
 	if j.status == statusRunning && s.Behaviour().NotifyDeletion && !s.closed {
-		s.work.Go(func() { s.notifyAll(s.life, j, outcomeError) })
+		s.work.Go(func() { s.notifyAll(j.run, j, outcomeError) })
 	}
 	s.forget(j, statusDeleted)
 	s.log.Info("job deleted", "job", j.id)

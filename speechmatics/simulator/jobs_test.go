@@ -273,7 +273,7 @@ func TestOtherEndpoints(t *testing.T) {
 		"/v2/jobs/" + id + "/log":                            http.StatusNotImplemented,
 		"/v2/jobs/" + id + "/text":                           http.StatusNotFound,
 		"/v2/jobs/" + id + "/alignment":                      http.StatusNotFound,
-		"/v2/jobs/" + id + "/object-urls?ttl=9&url_for=data": http.StatusNotImplemented,
+		"/v2/jobs/" + id + "/object-urls?ttl=9&url_for=data": http.StatusNotFound,
 		"/v2/nothing":                                        http.StatusNotFound,
 		"/v2/usage":                                          http.StatusOK,
 		"/v2/usage?since=tomorrow":                           http.StatusUnprocessableEntity,

@@ -24,7 +24,7 @@ type keyring struct {
 
 // apiKey is a key with its own rate limits.
 type apiKey struct {
-	project            string
+	caller
 	submissions, reads *rate.Limiter
 }
 
@@ -39,7 +39,7 @@ func (s *Server) AddProjectKey(project, key string) {
 		s.keys.keys = map[[sha256.Size]byte]*apiKey{}
 	}
 	s.keys.keys[sha256.Sum256([]byte(key))] = &apiKey{
-		project:     project,
+		caller:      caller{project: project},
 		submissions: limiter(s.options.Limits.SubmissionsPerSecond),
 		reads:       limiter(s.options.Limits.ReadsPerSecond),
 	}
@@ -53,6 +53,13 @@ func (s *Server) RevokeKey(key string) bool {
 	_, known := s.keys.keys[sum]
 	delete(s.keys.keys, sum)
 	return known
+}
+
+// empty says that there are no keys at all.
+func (k *keyring) empty() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return len(k.keys) == 0
 }
 
 // of returns the key that a request carries.

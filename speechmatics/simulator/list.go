@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,20 +15,23 @@ const maxListed = 100
 
 // listQuery is what a list is asked for.
 type listQuery struct {
-	project        string
+	by             caller
 	limit          int
 	createdBefore  time.Time // zero: no bound
 	includeDeleted bool
 }
 
 // listJobs answers GET /jobs: newest first.
-func (s *Server) listJobs(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Server) listJobs(w http.ResponseWriter, r *http.Request, by caller) {
 	query, problem := parseListQuery(r)
 	if problem != "" {
-		writeError(w, http.StatusUnprocessableEntity, problem, "")
+		s.writeError(w, http.StatusUnprocessableEntity, problem, "")
 		return
 	}
-	query.project = project
+	query.by = by
+	if s.onPremises() && !r.URL.Query().Has("limit") {
+		query.limit = math.MaxInt // all jobs, as an appliance does
+	}
 	writeJSON(w, http.StatusOK, map[string][]jobDetails{"jobs": s.list(query)})
 }
 
@@ -73,7 +77,7 @@ func (s *Server) list(q listQuery) []jobDetails {
 	page := []jobDetails{}
 	for i := len(s.newest) - 1; i >= 0 && len(page) < q.limit; i-- {
 		j := s.newest[i]
-		if j.project != q.project || !q.covers(j, b) || now.Before(j.visibleAt) {
+		if !q.by.sees(j) || !q.covers(j, b) || now.Before(j.visibleAt) {
 			continue
 		}
 		s.refresh(j)
@@ -81,10 +85,10 @@ func (s *Server) list(q listQuery) []jobDetails {
 			continue
 		}
 		details := j.details()
-		if j.status == statusDeleted && b.DropDeletedConfig {
+		if s.onPremises() || j.status == statusDeleted && b.DropDeletedConfig {
 			details.Config = nil
 		}
-		page = append(page, details)
+		page = append(page, s.presented(details))
 	}
 	return page
 }

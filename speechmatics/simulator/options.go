@@ -13,13 +13,19 @@ import (
 )
 
 // Options configures a Server. The zero value is a usable server without API keys, which
-// therefore answers 401 to everything.
+// therefore answers 401 to everything (on premises: every request, until a key is added).
 type Options struct {
 	// APIKeys are the keys of the default project. Every key of a project sees all of its jobs, as
 	// with the real service, so that a key can be rotated.
 	APIKeys []string
 	// ProjectKeys maps further keys to the project they belong to. Jobs of other projects are invisible.
 	ProjectKeys map[string]string
+
+	// Backend is the kind of server; empty is the hosted service.
+	Backend Backend
+	// Engines are those of an HTTP batch worker, 4 where it is 0; JobHistory is how many ended jobs it
+	// remembers, 100 where it is 0, all where it is negative.
+	Engines, JobHistory int
 
 	// Speed divides every simulated duration: processing, the gaps between retries of fetches and
 	// notifications, retention. 1 (also when 0 or negative) is real time, 60 makes a minute of
@@ -39,8 +45,9 @@ type Options struct {
 	Limits Limits
 	// Processing says how long the recognition of a recording takes.
 	Processing Processing
-	// Retention is how long an ended job is kept before it expires; 0 means the seven days of the
-	// SaaS, negative means for ever.
+	// Retention is how long an ended job is kept before it expires; 0 means what the backend does (seven days
+	// at the hosted service, 24 hours on an appliance, for ever at a worker, whose history is bounded by
+	// number), negative means for ever.
 	Retention time.Duration
 
 	// Transcripts holds the words of uploaded media: <stem of the data_file's name>.txt, or
@@ -145,7 +152,7 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	orDefault(&o.Retention, retentionDefault)
+	o = o.withBackendDefaults()
 	o.Limits = o.Limits.withDefaults()
 	o.Processing = o.Processing.withDefaults()
 	o.Behaviour = o.Behaviour.withDefaults()

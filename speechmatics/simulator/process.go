@@ -24,7 +24,7 @@ func (s *Server) process(ctx context.Context, j *job) {
 		return // deleted or ended otherwise meanwhile
 	}
 	// The job may be deleted from now on without its notifications stopping.
-	s.notifyAll(s.life, j, outcome) //nolint:contextcheck // not the job's context, see above
+	s.notifyAll(j.run, j, outcome) //nolint:contextcheck // not the work's context, see above
 }
 
 // recognise does the work, and says how it ended; "" is broken off.
@@ -40,7 +40,7 @@ func (s *Server) recognise(ctx context.Context, j *job) string {
 	if err := s.probe(j); err != nil {
 		return s.failed(ctx, j, err)
 	}
-	if j.early == nil && !s.sleep(ctx, s.scale(s.options.Processing.of(s.lengthOf(j)))) {
+	if j.early == nil && !s.sleep(ctx, s.scale(s.options.Processing.of(s.lengthOf(j)))/time.Duration(max(j.engines, 1))) {
 		return ""
 	}
 	if err := s.understand(j); err != nil {
@@ -164,6 +164,7 @@ func (s *Server) finish(j *job, outcome string) bool {
 	if s.options.Retention > 0 {
 		j.expiresAt = j.endedAt.Add(s.scale(s.options.Retention))
 	}
+	s.boundHistory()
 	if f, ok := s.faults.ofJob(FaultExpire, j.subject()); ok {
 		j.expiresAt = j.endedAt.Add(time.Duration(f.Delay))
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // getJob answers GET /jobs/{id}: after a wait, with the present state.
-func (s *Server) getJob(w http.ResponseWriter, r *http.Request, project string) {
-	j, ok := s.findAndWait(w, r, project)
+func (s *Server) getJob(w http.ResponseWriter, r *http.Request, by caller) {
+	j, ok := s.findAndWait(w, r, by)
 	if !ok {
 		return
 	}
@@ -24,16 +24,16 @@ func (s *Server) getJob(w http.ResponseWriter, r *http.Request, project string) 
 	if !s.shown(w, details.Status, details) {
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]jobDetails{"job": details})
+	writeJSON(w, http.StatusOK, map[string]jobDetails{"job": s.presented(details)})
 }
 
 // findAndWait finds the job of a GET and waits for it as asked, or answers the request itself.
-func (s *Server) findAndWait(w http.ResponseWriter, r *http.Request, project string) (*job, bool) {
+func (s *Server) findAndWait(w http.ResponseWriter, r *http.Request, by caller) (*job, bool) {
 	wait, ok := s.waitOf(w, r, time.Duration(s.Behaviour().DefaultWait))
 	if !ok {
 		return nil, false
 	}
-	j, ok := s.lookup(w, r, project)
+	j, ok := s.lookup(w, r, by)
 	if !ok {
 		return nil, false
 	}
@@ -42,17 +42,19 @@ func (s *Server) findAndWait(w http.ResponseWriter, r *http.Request, project str
 }
 
 // lookup finds the job that a path names, or answers 404.
-func (s *Server) lookup(w http.ResponseWriter, r *http.Request, project string) (*job, bool) {
+func (s *Server) lookup(w http.ResponseWriter, r *http.Request, by caller) (*job, bool) {
 	s.mu.Lock()
-	j, ok := s.find(project, r.PathValue("id"))
+	j, ok := s.find(by, r.PathValue("id"))
 	s.mu.Unlock()
 	if !ok {
-		jobNotFound(w)
+		s.jobNotFound(w)
 	}
 	return j, ok
 }
 
-func jobNotFound(w http.ResponseWriter) { writeError(w, http.StatusNotFound, "Job not found", "") }
+func (s *Server) jobNotFound(w http.ResponseWriter) {
+	s.writeError(w, http.StatusNotFound, "Job not found", "")
+}
 
 // shown answers for a job that is no more, and reports whether the caller is to answer instead.
 func (s *Server) shown(w http.ResponseWriter, state status, details jobDetails) bool {
@@ -67,26 +69,26 @@ func (s *Server) shown(w http.ResponseWriter, state status, details jobDetails) 
 	}
 	switch answer {
 	case GoneAnswerShow:
-		writeJSON(w, http.StatusOK, map[string]jobDetails{"job": details})
+		writeJSON(w, http.StatusOK, map[string]jobDetails{"job": s.presented(details)})
 	case GoneAnswerGone:
-		writeError(w, http.StatusGone, "Job Expired", "")
+		s.writeError(w, http.StatusGone, "Job Expired", "")
 	default:
-		jobNotFound(w)
+		s.jobNotFound(w)
 	}
 	return false
 }
 
 // deleteJob answers DELETE /jobs/{id}.
-func (s *Server) deleteJob(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Server) deleteJob(w http.ResponseWriter, r *http.Request, by caller) {
 	force := false
 	if query := r.URL.Query(); query.Has("force") {
 		var err error
 		if force, err = strconv.ParseBool(query.Get("force")); err != nil {
-			writeError(w, http.StatusUnprocessableEntity, "force in query must be of type boolean", "")
+			s.writeError(w, http.StatusUnprocessableEntity, "force in query must be of type boolean", "")
 			return
 		}
 	}
-	j, ok := s.lookup(w, r, project)
+	j, ok := s.lookup(w, r, by)
 	if !ok {
 		return
 	}
@@ -95,7 +97,7 @@ func (s *Server) deleteJob(w http.ResponseWriter, r *http.Request, project strin
 	locked := j.status == statusRunning && !force
 	s.mu.Unlock()
 	if locked {
-		writeError(w, http.StatusLocked, "Resource Locked", "")
+		s.writeError(w, http.StatusLocked, "Resource Locked", "")
 		return
 	}
 	if !s.shown(w, details.Status, details) {
@@ -107,23 +109,23 @@ func (s *Server) deleteJob(w http.ResponseWriter, r *http.Request, project strin
 }
 
 // formatOf reads the format parameter, or answers the request.
-func formatOf(w http.ResponseWriter, r *http.Request) (string, bool) {
+func (s *Server) formatOf(w http.ResponseWriter, r *http.Request) (string, bool) {
 	format := r.URL.Query().Get("format")
 	orDefault(&format, formatJSON)
 	if !slices.Contains([]string{formatJSON, formatText, formatSRT}, format) {
-		writeError(w, http.StatusBadRequest, "Format Not Supported", "")
+		s.writeError(w, http.StatusBadRequest, "Format Not Supported", "")
 		return "", false
 	}
 	return format, true
 }
 
 // getTranscript answers GET /jobs/{id}/transcript.
-func (s *Server) getTranscript(w http.ResponseWriter, r *http.Request, project string) {
-	format, ok := formatOf(w, r)
+func (s *Server) getTranscript(w http.ResponseWriter, r *http.Request, by caller) {
+	format, ok := s.formatOf(w, r)
 	if !ok {
 		return
 	}
-	j, ok := s.findAndWait(w, r, project)
+	j, ok := s.findAndWait(w, r, by)
 	if !ok || !s.transcribed(w, j) {
 		return
 	}
@@ -136,28 +138,28 @@ func (s *Server) transcribed(w http.ResponseWriter, j *job) bool {
 	case statusDone:
 		return true
 	case statusRunning:
-		writeError(w, http.StatusNotFound, "Transcription not ready", "")
+		s.writeError(w, http.StatusNotFound, "Transcription not ready", "")
 	case statusExpired:
 		if s.Behaviour().ExpiredJob == GoneAnswerNotFound {
-			jobNotFound(w)
+			s.jobNotFound(w)
 		} else {
-			writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
+			s.writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
 		}
 	case statusRejected:
-		writeError(w, http.StatusNotFound, "Job rejected", "")
+		s.writeError(w, http.StatusNotFound, "Job rejected", "")
 	default:
 		if s.Behaviour().DeletedJob == GoneAnswerGone {
-			writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
+			s.writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
 		} else {
-			jobNotFound(w)
+			s.jobNotFound(w)
 		}
 	}
 	return false
 }
 
 // getData answers GET /jobs/{id}/data with the media.
-func (s *Server) getData(w http.ResponseWriter, r *http.Request, project string) {
-	j, ok := s.lookup(w, r, project)
+func (s *Server) getData(w http.ResponseWriter, r *http.Request, by caller) {
+	j, ok := s.lookup(w, r, by)
 	if !ok {
 		return
 	}
@@ -165,7 +167,7 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request, project string)
 	details, media := j.details(), j.media
 	s.mu.Unlock()
 	if details.Status != statusDeleted && details.Status != statusExpired && media == nil {
-		writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
+		s.writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
 		return
 	}
 	if !s.shown(w, details.Status, details) {
@@ -173,7 +175,7 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request, project string)
 	}
 	file, err := media.open()
 	if err != nil {
-		writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
+		s.writeError(w, http.StatusGone, "File Expired", "File deleted from the storage")
 		return
 	}
 	defer func() { _ = file.Close() }() // was read only
@@ -184,12 +186,12 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request, project string)
 }
 
 // getLog answers GET /jobs/{id}/log.
-func (s *Server) getLog(w http.ResponseWriter, r *http.Request, project string) {
-	if !s.Behaviour().ServeLogs {
-		notImplemented(w, r, project)
+func (s *Server) getLog(w http.ResponseWriter, r *http.Request, by caller) {
+	if !s.Behaviour().ServeLogs && !s.onPremises() {
+		s.notImplemented(w, r, by)
 		return
 	}
-	j, ok := s.lookup(w, r, project)
+	j, ok := s.lookup(w, r, by)
 	if !ok {
 		return
 	}
@@ -204,8 +206,8 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request, project string) 
 }
 
 // notAlignment answers the alignment endpoints: the simulator has transcription jobs only.
-func (s *Server) notAlignment(w http.ResponseWriter, r *http.Request, project string) {
-	if _, ok := s.lookup(w, r, project); ok {
-		writeError(w, http.StatusNotFound, "Job is not of type alignment", "")
+func (s *Server) notAlignment(w http.ResponseWriter, r *http.Request, by caller) {
+	if _, ok := s.lookup(w, r, by); ok {
+		s.writeError(w, http.StatusNotFound, "Job is not of type alignment", "")
 	}
 }

@@ -29,6 +29,7 @@ type Server struct {
 	behaviour atomic.Pointer[Behaviour]
 	faults    faultBook
 	keys      keyring
+	anonymous apiKey // who needs no key on premises
 	store     mediaStore
 	handler   http.Handler
 
@@ -48,6 +49,11 @@ type Server struct {
 	running map[string]int // by project
 	ledger  []LedgerEntry
 	usage   map[usageKey]usageSum
+	// run ends with the present process of an HTTP batch worker, see Restart.
+	run    context.Context //nolint:containedctx // as life
+	endRun context.CancelFunc
+	// enginesUsed are those of a worker's running jobs, lastNumber is an appliance's last identifier.
+	enginesUsed, lastNumber int
 
 	tried broadcast // a notification was tried
 }
@@ -61,6 +67,14 @@ func (o Options) Validate() error {
 	}
 	if err := o.Behaviour.Validate(); err != nil {
 		return fmt.Errorf("behaviour: %w", err)
+	}
+	if o.Backend != "" {
+		if err := o.Backend.Validate(); err != nil {
+			return err
+		}
+	}
+	if o.Engines < 0 {
+		return fmt.Errorf("engines: %d is negative", o.Engines)
 	}
 	if slices.Contains(o.APIKeys, "") {
 		return errors.New("API key: empty")
@@ -90,6 +104,10 @@ func New(options Options) *Server {
 		jobs:         map[string]*job{},
 		running:      map[string]int{},
 		usage:        map[usageKey]usageSum{},
+	}
+	s.run, s.endRun = context.WithCancel(life)
+	s.anonymous = apiKey{
+		caller: caller{project: defaultProject}, submissions: limiter(options.Limits.SubmissionsPerSecond), reads: limiter(options.Limits.ReadsPerSecond),
 	}
 	s.fetchClient.CheckRedirect = s.checkFetchRedirect
 	s.notifyClient.CheckRedirect = func(_ *http.Request, via []*http.Request) error {

@@ -45,12 +45,12 @@ const (
 	maxNameBytes = 1024
 )
 
-func (s *Server) createJob(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Server) createJob(w http.ResponseWriter, r *http.Request, by caller) {
 	wait, ok := s.waitOf(w, r, -1)
 	if !ok {
 		return
 	}
-	format, ok := formatOf(w, r)
+	format, ok := s.formatOf(w, r)
 	if !ok {
 		return
 	}
@@ -61,8 +61,10 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request, project strin
 	}
 	j, err := s.prepare(sent)
 	if err == nil {
-		j.project = project
-		err = s.admit(j)
+		j.project, j.clientRef = by.project, by.clientRef
+		if j.engines, err = s.enginesOf(r); err == nil {
+			err = s.admit(j)
+		}
 	}
 	if err != nil {
 		sent.media.remove()
@@ -82,21 +84,21 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 	switch {
 	case !errors.As(err, &known):
 		s.log.Error("submission failed", "error", err)
-		writeError(w, http.StatusInternalServerError, "Internal Server Error", "")
+		s.writeError(w, http.StatusInternalServerError, "Internal Server Error", "")
 	case known.status == http.StatusRequestEntityTooLarge:
 		s.tooLarge(w)
 	default:
 		if known.status == http.StatusTooManyRequests {
 			s.addRetryAfter(w)
 		}
-		writeError(w, known.status, known.message, known.detail)
+		s.writeError(w, known.status, known.message, known.detail)
 	}
 }
 
 // tooLarge answers a body that is too large: by the tier before the service, or by the service.
 func (s *Server) tooLarge(w http.ResponseWriter) {
 	if status := s.Behaviour().TooLargeStatus; status != http.StatusRequestEntityTooLarge {
-		writeError(w, status, "Job rejected", "the data file is too large")
+		s.writeError(w, status, "Job rejected", "the data file is too large")
 		return
 	}
 	s.edgeError(w, http.StatusRequestEntityTooLarge, http.StatusText(http.StatusRequestEntityTooLarge))
@@ -212,6 +214,9 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 	if limit := s.options.Limits.TrackingBytes; limit >= 0 && int64(len(config.tracking.raw)) > limit {
 		return nil, badRequest("Job rejected", "Job config JSON is invalid. Error: tracking is too large")
 	}
+	if err := s.checkBackend(config); err != nil {
+		return nil, err
+	}
 	if config.kind == jobAlignment {
 		return nil, badRequest("Requested product not available", "alignment is not simulated")
 	}
@@ -240,7 +245,8 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 
 // createdJob is the answer to a submission.
 type createdJob struct {
-	ID     string          `json:"id"`
+	ID     string          `json:"id,omitempty"`
+	JobID  string          `json:"job_id,omitempty"`
 	Status string          `json:"status,omitempty"`
 	JSON   json.RawMessage `json:"json-v2,omitempty"`
 	Text   string          `json:"txt,omitempty"`
@@ -249,7 +255,7 @@ type createdJob struct {
 
 // answerCreated answers 201: at once, or with wait when the job has ended or the time is up.
 func (s *Server) answerCreated(w http.ResponseWriter, r *http.Request, j *job, wait time.Duration, format string) {
-	answer := createdJob{ID: j.id}
+	answer := s.created(j.id)
 	if wait >= 0 {
 		s.await(r, j, wait)
 		s.describeWaited(&answer, j, format)
@@ -291,7 +297,7 @@ func (s *Server) holdForEarlyNotification(r *http.Request, j *job) {
 	case <-j.notified:
 	case <-timer.C():
 	case <-r.Context().Done():
-	case <-s.life.Done():
+	case <-j.run.Done():
 	}
 }
 

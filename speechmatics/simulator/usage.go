@@ -48,20 +48,20 @@ type usageDetails struct {
 }
 
 // getUsage answers GET /usage: days in UTC, without the present one.
-func (s *Server) getUsage(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Server) getUsage(w http.ResponseWriter, r *http.Request, by caller) {
 	yesterday := s.now().AddDate(0, 0, -1).Format(time.DateOnly)
 	query := r.URL.Query()
 	since, until := query.Get("since"), query.Get("until")
 	for name, day := range map[string]string{"since": since, "until": until} {
 		if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
-			writeError(w, http.StatusUnprocessableEntity, name+" in query must be of type date", "")
+			s.writeError(w, http.StatusUnprocessableEntity, name+" in query must be of type date", "")
 			return
 		}
 	}
 	if until == "" || until > yesterday {
 		until = yesterday
 	}
-	writeJSON(w, http.StatusOK, s.usageBetween(project, since, until))
+	writeJSON(w, http.StatusOK, s.usageBetween(by.project, since, until))
 }
 
 func (s *Server) usageBetween(project, since, until string) usageResponse {

@@ -13,12 +13,19 @@ import (
 // malformed, the request is answered and ok is false.
 func (s *Server) waitOf(w http.ResponseWriter, r *http.Request, absent time.Duration) (_ time.Duration, ok bool) {
 	query := r.URL.Query()
-	if !query.Has("wait") {
+	if s.onPremises() {
+		absent = -1 // nothing is waited for there
+	}
+	switch refused := s.onPremises() && s.Behaviour().OnPremisesWait == OnPremisesWaitRefuse; {
+	case !query.Has("wait"), s.onPremises() && !refused:
 		return absent, true
+	case refused:
+		s.writeError(w, http.StatusUnprocessableEntity, "wait in query is not supported", "")
+		return 0, false
 	}
 	seconds, err := strconv.ParseInt(query.Get("wait"), 10, 32)
 	if err != nil || seconds < 0 {
-		writeError(w, http.StatusUnprocessableEntity, "wait in query must be of type int64", "")
+		s.writeError(w, http.StatusUnprocessableEntity, "wait in query must be of type int64", "")
 		return 0, false
 	}
 	wait := time.Duration(seconds) * time.Second
