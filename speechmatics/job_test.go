@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -284,25 +282,6 @@ func TestTranscript(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-}
-
-// docsVariable names a folder with the provider's specification and samples, which are not the project's to ship.
-const docsVariable = "TRANSCRIPTION_OPERATOR_SPEECHMATICS_DOCS"
-
-func readSample(t *testing.T, name string) []byte {
-	t.Helper()
-	folder := os.Getenv(docsVariable)
-	if folder == "" {
-		folder = filepath.Join("..", "..", "shared", "speechmatics")
-	}
-	content, err := os.ReadFile(filepath.Join(folder, "samples", name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("the provider's sample %s is not here; set %s to the folder that has samples/%s", name, docsVariable, name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
 }
 
 func TestDecodeSamples(t *testing.T) {
