@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -302,6 +303,7 @@ func explain(err error) string {
 		answer    *speechmatics.Error
 		transport *speechmatics.TransportError
 		network   *net.OpError
+		untrusted *tls.CertificateVerificationError
 	)
 	switch {
 	case errors.As(err, &answer):
@@ -311,6 +313,8 @@ func explain(err error) string {
 		return "there was no answer in time"
 	case errors.Is(err, errPrivateAddress):
 		return errPrivateAddress.Error()
+	case errors.As(err, &untrusted):
+		return fmt.Sprintf("the server's certificate cannot be verified (%v); spec.caBundle of the account may hold the certificates to check it with", untrusted.Err)
 	case errors.As(err, &network) && network.Err != nil:
 		return fmt.Sprintf("the connection failed (%s): %v", network.Op, network.Err)
 	case errors.As(err, &transport):

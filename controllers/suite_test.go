@@ -72,6 +72,8 @@ type world struct {
 	ctx       context.Context
 	namespace string
 	simulator *simulator.Server
+	// premises is what stands in front of the simulator where it is not the hosted service.
+	premises *premises
 	// provider, public and internal are addresses.
 	provider, public, internal string
 	// media serves the recordings.
@@ -186,7 +188,7 @@ func (w *world) startSimulator(opts []worldOption) {
 		option(w, &options)
 	}
 	w.simulator = simulator.New(options)
-	s := httptest.NewServer(contract.Handler(w.t, w.simulator)) // what the operator really sends must be what the provider specifies
+	s := w.serve(contract.Handler(w.t, w.simulator)) // what the operator really sends must be what the provider specifies
 	w.provider = s.URL + "/v2"
 	w.t.Cleanup(func() {
 		s.CloseClientConnections()
@@ -197,6 +199,14 @@ func (w *world) startSimulator(opts []worldOption) {
 			w.t.Errorf("the simulator did not stop: %v", err)
 		}
 	})
+}
+
+// serve has the provider listen, and what stands in front of it.
+func (w *world) serve(provider http.Handler) *httptest.Server {
+	if w.premises == nil {
+		return httptest.NewServer(provider)
+	}
+	return w.premises.listen(w.t, provider)
 }
 
 // startReceiver starts a webhook receiver with both stores.
@@ -303,6 +313,9 @@ func (w *world) account(change ...func(*v1alpha1.SpeechmaticsAccount)) *v1alpha1
 			BaseURL:         &w.provider,
 			APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
 		},
+	}
+	if w.premises != nil {
+		w.premises.describe(&account.Spec)
 	}
 	for _, c := range change {
 		c(account)

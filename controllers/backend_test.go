@@ -1,0 +1,388 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
+)
+
+const (
+	appliance = v1alpha1.BackendAppliance
+	worker    = v1alpha1.BackendWorker
+)
+
+// neverArrived has a gateway answer in the provider's place, so that the outcome of the first submission is unknown, and nothing was created.
+var neverArrived = simulator.Fault{
+	Kind: simulator.FaultError, Operation: simulator.OperationCreate, Status: http.StatusBadGateway, Body: simulator.BodyHTML, Count: 1,
+}
+
+func isRequest(method, path string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.Method == method && strings.HasPrefix(r.URL.Path, path) }
+}
+
+// TestPremises_story goes the ordinary way without a key: notified, and polled.
+func TestPremises_story(t *testing.T) {
+	t.Parallel()
+	for _, backend := range []v1alpha1.Backend{appliance, worker} {
+		t.Run(string(backend), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onPremises(backend), withFaults(simulator.Fault{Kind: simulator.FaultNotificationLost, Title: "polled"}))
+			account := w.account()
+			w.awaitAccount(account, v1alpha1.ReasonReachable)
+			for _, name := range []string{"notified", "polled"} {
+				job := w.job(name, func(j *v1alpha1.TranscriptionJob) {
+					j.Spec.Tracking = &v1alpha1.Tracking{Title: &name}
+					j.Spec.Processing = &v1alpha1.ProcessingSpec{ParallelEngines: ptr.To(int32(4)), UserID: ptr.To("ward-7")}
+				})
+				w.awaitReason(job, v1alpha1.ReasonComplete)
+				w.wantSubmissions(job, 1)
+				if text := w.text(job); !strings.Contains(text, standupWords) {
+					t.Errorf("%s: the transcript is not the recording's:\n%s", name, text)
+				}
+				if got := valueOf(job.Status.AccountRef.KeyFingerprint); got != noKeyFingerprint {
+					t.Errorf("the account has no key, and its fingerprint is %q", got)
+				}
+			}
+			want := `{"parallel_engines":4,"user_id":"ward-7"}`
+			for _, got := range w.premises.header("X-SM-Processing-Data") {
+				if got != want {
+					t.Errorf("X-SM-Processing-Data: %s, want %s", got, want)
+				}
+			}
+			if n := len(w.premises.header("X-SM-Processing-Data")); n != 2 {
+				t.Errorf("%d submissions had X-SM-Processing-Data, want 2", n)
+			}
+		})
+	}
+}
+
+// TestPremises_processingOfSaaS asks the hosted service for what only an installation on premises takes: that costs nothing.
+func TestPremises_processingOfSaaS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account()
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) {
+		j.Spec.Processing = &v1alpha1.ProcessingSpec{ParallelEngines: ptr.To(int32(4))}
+	})
+	message := w.awaitReason(job, v1alpha1.ReasonInvalidConfiguration)
+	if !strings.Contains(message, "spec.processing") || !strings.Contains(message, "saas") {
+		t.Errorf("the message %q does not say what does not go together", message)
+	}
+	w.wantSubmissions(job, 0)
+	if len(job.Annotations) != 0 || job.Status.StartTime != nil {
+		t.Errorf("the job was claimed: %v", job.Annotations)
+	}
+}
+
+// TestPremises_uncertain breaks submissions whose outcome is not known then. An appliance is asked about each job of that time; a worker
+// is, too, but that it knows of none proves nothing.
+func TestPremises_uncertain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		backend v1alpha1.Backend
+		fault   simulator.Fault
+		policy  v1alpha1.AmbiguousSubmissionPolicy
+		reason  string
+		event   string
+	}{
+		"appliance, arrived": {appliance, answerLost, v1alpha1.AmbiguousFail, v1alpha1.ReasonComplete, "Normal Adopted"},
+		"appliance, not":     {appliance, neverArrived, v1alpha1.AmbiguousFail, v1alpha1.ReasonComplete, "Normal Submitted"},
+		"worker, arrived":    {worker, answerLost, v1alpha1.AmbiguousFail, v1alpha1.ReasonComplete, "Normal Adopted"},
+		"worker, not":        {worker, neverArrived, v1alpha1.AmbiguousFail, v1alpha1.ReasonSubmissionAmbiguous, "Warning SubmissionAmbiguous"},
+		"worker, resubmit":   {worker, neverArrived, v1alpha1.AmbiguousResubmit, v1alpha1.ReasonComplete, "Normal Submitted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withoutCallbacks(), onPremises(c.backend))
+			w.account()
+			others := []*v1alpha1.TranscriptionJob{w.job("other-1"), w.job("other-2")}
+			for _, other := range others {
+				w.awaitReason(other, v1alpha1.ReasonComplete)
+			}
+			if err := w.simulator.SetFaults(c.fault); err != nil {
+				t.Fatal(err)
+			}
+			job := w.job("uncertain", func(j *v1alpha1.TranscriptionJob) { j.Spec.AmbiguousSubmissionPolicy = c.policy })
+			message := w.awaitReason(job, c.reason)
+			w.wantEvent(job, c.event)
+			if !strings.Contains(w.logs.String(), "The outcome of the submission is not known") {
+				t.Error("the submission was never uncertain, so that this tests nothing")
+			}
+			want := 1
+			if c.reason == v1alpha1.ReasonSubmissionAmbiguous {
+				want = 0
+				if !strings.Contains(message, "forgets its jobs") {
+					t.Errorf("the message %q does not say why nobody can tell", message)
+				}
+			}
+			w.wantSubmissions(job, want)
+		})
+	}
+}
+
+// TestPremises_workerRestarted restarts the worker while it works on a job: the attempt has failed, and the next one brings the
+// transcript, if there may be one.
+func TestPremises_workerRestarted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		backoffLimit int32
+		reason       string
+		submissions  int
+	}{
+		"again": {1, v1alpha1.ReasonComplete, 2},
+		"once":  {0, v1alpha1.ReasonRemoteJobLost, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withoutCallbacks(), onPremises(worker), withProcessing(2*time.Second))
+			w.account()
+			job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.BackoffLimit = ptr.To(c.backoffLimit) })
+			w.awaitRecord(job)
+			w.premises.restart(w.simulator)
+			message := w.awaitReason(job, c.reason)
+			w.wantSubmissions(job, c.submissions)
+			w.wantEvent(job, "forgets its jobs when it is restarted")
+			if c.reason == v1alpha1.ReasonRemoteJobLost && !strings.Contains(message, "forgets") {
+				t.Errorf("the message %q does not say why", message)
+			}
+		})
+	}
+}
+
+// TestPremises_workerRestartedWhileUncertain restarts the worker after a submission whose answer got lost.
+func TestPremises_workerRestartedWhileUncertain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), onPremises(worker), withProcessing(time.Minute), withFaults(answerLost))
+	w.account()
+	job := w.job("job")
+	w.awaitReason(job, v1alpha1.ReasonSubmissionUnknown)
+	w.premises.restart(w.simulator)
+	w.awaitReason(job, v1alpha1.ReasonSubmissionAmbiguous)
+	w.wantSubmissions(job, 1)
+}
+
+// TestPremises_busy has the worker be busy. Nothing has failed; the job says what it waits for, and goes on when there is room.
+func TestPremises_busy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(worker))
+	w.premises.busy.Store(true)
+	w.account()
+	job := w.job("job")
+	w.eventually("the job says that the worker is busy", func() (bool, string) {
+		w.get(job)
+		ready := readyCondition(job.Status.Conditions)
+		if ready == nil {
+			return false, "no condition Ready"
+		}
+		return ready.Reason == v1alpha1.ReasonWaiting && strings.Contains(ready.Message, "Server busy: 8 engines not available"), ready.Message
+	})
+	w.premises.busy.Store(false)
+	w.awaitReason(job, v1alpha1.ReasonComplete)
+	w.wantSubmissions(job, 1)
+	if valueOf(job.Status.FailedAttempts) != 0 {
+		t.Errorf("%d attempts have failed, want none", *job.Status.FailedAttempts)
+	}
+}
+
+// TestPremises_busyIsQuiet has many jobs wait for a busy worker with long waits: a few try, the others wait with them. Jobs that are
+// there already are followed all the same.
+func TestPremises_busyIsQuiet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withPatience(), withoutCallbacks(), onPremises(worker), withProcessing(2*time.Second))
+	w.account()
+	running := w.job("running")
+	w.awaitRecord(running)
+	w.premises.busy.Store(true)
+	var jobs []*v1alpha1.TranscriptionJob
+	for i := range 20 {
+		jobs = append(jobs, w.job(fmt.Sprintf("job-%02d", i)))
+	}
+	for _, job := range jobs {
+		w.awaitReason(job, v1alpha1.ReasonWaiting)
+	}
+	w.awaitReason(running, v1alpha1.ReasonComplete)
+	w.consistently("nobody tries again and again", func() (bool, string) {
+		n := w.requests(operationSubmit)
+		return n <= 6, fmt.Sprintf("%d submissions", n)
+	})
+}
+
+// TestPremises_workerCannotDelete wants jobs deleted where that is not possible, in every way there is: nothing waits for it, nothing is
+// asked of the worker, and what is left there is told.
+func TestPremises_workerCannotDelete(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(worker), withProcessing(time.Minute))
+	w.account()
+	t.Cleanup(func() {
+		if n := w.premises.count(isRequest(http.MethodDelete, "/")); n != 0 {
+			t.Errorf("%d requests to delete were sent to a worker, which knows none", n)
+		}
+	})
+	t.Run("deadline", func(t *testing.T) {
+		t.Parallel()
+		w := w.in(t)
+		job := w.job("deadline", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(1)) })
+		message := w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
+		if !strings.Contains(message, "could not be cancelled") || strings.Contains(message, "was cancelled") {
+			t.Errorf("the message %q does not say that the job runs on", message)
+		}
+		if got := valueOf(job.Status.RemoteJob.State); got != v1alpha1.RemoteRunning {
+			t.Errorf("the status says that the remote job is %s, want running", got)
+		}
+	})
+	t.Run("deleted while it runs", func(t *testing.T) {
+		t.Parallel()
+		w := w.in(t)
+		job := w.job("running")
+		id := w.awaitRecord(job)
+		w.delete(job)
+		w.awaitGone(job)
+		w.wantEvent(job, "Warning RemoteJobLeft: job "+id)
+		if got := w.remoteStatus(id); got != "running" {
+			t.Errorf("the remote job is %s", got)
+		}
+	})
+	t.Run("deleted, and never to be deleted there", func(t *testing.T) {
+		t.Parallel()
+		w := w.in(t)
+		job := w.job("never", func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionNever })
+		w.awaitRecord(job)
+		w.delete(job)
+		w.awaitGone(job)
+		for _, note := range w.events(job.UID) {
+			if strings.Contains(note, "RemoteJobLeft") {
+				t.Errorf("it was to be left, and still there is an event: %s", note)
+			}
+		}
+	})
+}
+
+// TestPremises_workerUnreachable deletes a job whose worker is down: since it could not delete anything, nobody waits for it.
+func TestPremises_workerUnreachable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(worker), withProcessing(time.Minute))
+	w.account()
+	job := w.job("job")
+	w.awaitRecord(job)
+	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Status: http.StatusServiceUnavailable}); err != nil {
+		t.Fatal(err)
+	}
+	w.delete(job)
+	w.awaitGone(job)
+	w.wantEvent(job, "Warning RemoteJobLeft")
+}
+
+// TestPremises_deletedWhileUncertain deletes a job whose submission may have arrived at a worker: there is nothing to wait for beyond the
+// time that the submission may take.
+func TestPremises_deletedWhileUncertain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), onPremises(worker), withProcessing(time.Minute), withFaults(answerLost))
+	w.account()
+	job := w.job("job")
+	w.awaitReason(job, v1alpha1.ReasonSubmissionUnknown)
+	w.delete(job)
+	w.awaitGone(job)
+	w.wantEvent(job, "Warning RemoteJobLeft: a job with the reference "+string(job.UID))
+}
+
+// TestPremises_afterStored wants the remote job deleted as soon as the transcript is stored, which a worker cannot: the condition says so,
+// once, also after a restart.
+func TestPremises_afterStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(worker))
+	w.account()
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionAfterStored })
+	told := func() (bool, string) {
+		w.get(job)
+		ready := readyCondition(job.Status.Conditions)
+		if ready == nil || ready.Status != metav1.ConditionTrue {
+			return false, "not complete"
+		}
+		return strings.Count(ready.Message, "is not deleted: the HTTP batch worker has no way to delete jobs") == 1, ready.Message
+	}
+	w.eventually("the condition says that the job is left", told)
+	w.wantEvent(job, "Warning RemoteJobLeft")
+	version := job.ResourceVersion
+	w.restartManager()
+	w.awaitReason(w.job("another"), v1alpha1.ReasonComplete)
+	w.consistently("nothing is told again", func() (bool, string) {
+		w.get(job)
+		return job.ResourceVersion == version, job.ResourceVersion
+	})
+	if got := valueOf(job.Status.RemoteJob.State); got != v1alpha1.RemoteDone {
+		t.Errorf("the status says that the remote job is %s, want done", got)
+	}
+}
+
+// TestPremises_surplusAtWorker finds the same attempt twice at a worker: the older one is adopted, though the other one cannot be deleted.
+func TestPremises_surplusAtWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), onPremises(worker, func(p *premises) { p.doubles = true }), withProcessing(time.Second))
+	w.doubled = true
+	w.account()
+	job := w.job("job")
+	w.awaitReason(job, v1alpha1.ReasonComplete)
+	w.wantEvent(job, "Warning RemoteJobLeft: the surplus job")
+	w.wantSubmissions(job, 2)
+}
+
+// TestPremises_accounts tries accounts on premises: with a key that is asked for, with certificates that nobody knows.
+func TestPremises_accounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(appliance, func(p *premises) { p.tls = true }))
+	account := w.account()
+	w.awaitAccount(account, v1alpha1.ReasonReachable)
+	job := w.job("job")
+	w.awaitReason(job, v1alpha1.ReasonComplete)
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.SpeechmaticsAccountSpec)
+		reason string
+		says   string
+	}{
+		"unknown certificate": {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.CABundle = nil }, v1alpha1.ReasonProviderUnavailable, "certificate"},
+		"whatever certificate": {func(s *v1alpha1.SpeechmaticsAccountSpec) {
+			s.CABundle, s.InsecureSkipTLSVerify = nil, ptr.To(true)
+		}, v1alpha1.ReasonReachable, "appliance answers"},
+		"with a key": {func(s *v1alpha1.SpeechmaticsAccountSpec) {
+			s.APIKeySecretRef = &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"}
+		}, v1alpha1.ReasonKeyAccepted, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := w.in(t)
+			other := &v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta(strings.ReplaceAll(name, " ", "-")), Spec: *account.Spec.DeepCopy()}
+			c.change(&other.Spec)
+			w.create(other)
+			if message := w.awaitAccount(other, c.reason); !strings.Contains(message, c.says) {
+				t.Errorf("the message %q does not say %q", message, c.says)
+			}
+		})
+	}
+}
+
+// TestPremises_keyRequired has an appliance ask for a token that the account does not have.
+func TestPremises_keyRequired(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.account(func(a *v1alpha1.SpeechmaticsAccount) {
+		a.Spec.Backend, a.Spec.APIKeySecretRef = appliance, nil
+	})
+	message := w.awaitAccount(account, v1alpha1.ReasonKeyRequired)
+	if !strings.Contains(message, "spec.apiKeySecretRef") {
+		t.Errorf("the message %q does not say what to do", message)
+	}
+	update(w, account, func(a *v1alpha1.SpeechmaticsAccount) {
+		a.Spec.APIKeySecretRef = &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"}
+	})
+	w.awaitAccount(account, v1alpha1.ReasonKeyAccepted)
+}
