@@ -54,7 +54,7 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 	s.status = *s.job.Status.DeepCopy()
 	s.noteRemote(job)
 	if len(s.missingFormats()) == 0 {
-		return r.complete(s), nil
+		return s.conclude()
 	}
 	return verdict{reason: v1alpha1.ReasonCollecting, message: fmt.Sprintf("job %s is done; %s delivered to the webhook receiver", job.ID, formatList(missing)), after: r.options.RetryInterval}, nil
 }

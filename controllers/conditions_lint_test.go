@@ -21,7 +21,7 @@ import (
 // jobConditions are the conditions that a job has as soon as it was looked at.
 var jobConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionComplete, v1alpha1.ConditionFailed,
-	v1alpha1.ConditionFinished, v1alpha1.ConditionSuspended, v1alpha1.ConditionStalled,
+	v1alpha1.ConditionFinished, v1alpha1.ConditionSuspended, v1alpha1.ConditionStalled, v1alpha1.ConditionFeaturesFailed,
 }
 
 // lintConditions returns every rule that the conditions of a job break, in the manner of fluxcd's conditions/check. It holds
@@ -67,6 +67,8 @@ func lintConditions(job *v1alpha1.TranscriptionJob) []string {
 
 // lintCombinations are the rules on conditions that do not go together.
 func lintCombinations(job *v1alpha1.TranscriptionJob, is map[string]bool, report func(string, ...any)) {
+	ready := readyCondition(job.Status.Conditions)
+	withErrors := ready != nil && ready.Reason == v1alpha1.ReasonCompleteWithErrors
 	finished := is[v1alpha1.ConditionComplete] || is[v1alpha1.ConditionFailed]
 	for _, rule := range []struct {
 		broken bool
@@ -78,6 +80,10 @@ func lintCombinations(job *v1alpha1.TranscriptionJob, is map[string]bool, report
 		{is[v1alpha1.ConditionFailed] && !is[v1alpha1.ConditionStalled], "a failed job is not Stalled"},
 		{is[v1alpha1.ConditionReady] && is[v1alpha1.ConditionStalled], "a job is Ready and Stalled"},
 		{is[v1alpha1.ConditionSuspended] && finished, "a finished job is Suspended"},
+		{
+			is[v1alpha1.ConditionComplete] && is[v1alpha1.ConditionFeaturesFailed] != withErrors,
+			"a complete job's reason does not go with FeaturesFailed",
+		},
 		{(job.Status.CompletionTime != nil) != finished, "completionTime does not go with Finished"},
 	} {
 		if rule.broken {

@@ -13,6 +13,7 @@
 //	submission.go                   submit, and record the answer
 //	search.go                       look before acting, when the answer is not known
 //	observation.go                  notifications and polling
+//	completion.go features.go       what is missing, how a job ends, and which of its features failed
 //	collection.go                   fetch what is missing and deliver it to the webhook receiver
 //	attempts.go deadline.go         failed attempts, and those that take too long
 //	deletion.go retention.go        deletion of the object, of the remote job, and by time

@@ -43,7 +43,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}, []string{"operation", "code"}),
 		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "jobs_finished_total",
-			Help: "TranscriptionJobs that have finished, by the reason of their condition Ready (Complete, or why they failed).",
+			Help: "TranscriptionJobs that have finished, by the reason of their condition Ready (Complete, CompleteWithErrors, or why they failed).",
 		}, []string{"reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: metricsNamespace, Name: "job_duration_seconds",

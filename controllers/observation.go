@@ -20,6 +20,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
@@ -41,21 +42,9 @@ func (r *JobReconciler) follow(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	if len(s.missingFormats()) == 0 {
-		return r.complete(s), nil
+		return s.conclude()
 	}
 	return r.observe(ctx, s)
-}
-
-// complete is the verdict of a job whose transcripts are all stored.
-func (r *JobReconciler) complete(s *scope) verdict {
-	remote := s.remote()
-	if remote.State == nil || *remote.State == v1alpha1.RemoteRunning {
-		remote.State = ptr.To(v1alpha1.RemoteDone)
-	}
-	if n := s.notification(); n != nil && n.AudioDuration != nil && remote.AudioDuration == nil {
-		remote.AudioDuration = n.AudioDuration
-	}
-	return verdict{ending: completed, reason: v1alpha1.ReasonComplete, message: fmt.Sprintf("%s stored in %s", formatList(s.formats()), storeName(s.job))}
 }
 
 // observe asks the provider about a recorded job and acts on the answer.
@@ -151,9 +140,10 @@ func (s *scope) noteRemote(job *speechmatics.Job) {
 	if job.Duration > 0 {
 		remote.AudioDuration = &metav1.Duration{Duration: job.Duration}
 	}
-	if job.Language != "" {
+	if job.Language != "" && job.Language != notification.LanguageAuto {
 		remote.Language = ptr.To(clip(job.Language, 32))
 	}
+	s.noteLanguage()
 	remote.Errors = s.remoteErrors(job.Errors)
 }
 
@@ -346,26 +336,4 @@ func clip(text string, n int) string {
 	}
 	const ellipsis = "…"
 	return strings.ToValidUTF8(text[:n-len(ellipsis)], "") + ellipsis
-}
-
-// formatList names formats for a person.
-func formatList(formats []v1alpha1.TranscriptFormat) string {
-	names := make([]string, 0, len(formats))
-	for _, f := range formats {
-		names = append(names, string(f))
-	}
-	return strings.Join(names, ", ")
-}
-
-// storeName names a job's store for a person.
-func storeName(job *v1alpha1.TranscriptionJob) string {
-	if pvc := job.Spec.Transcripts.PersistentVolumeClaim; pvc != nil {
-		return "PersistentVolumeClaim " + pvc.ClaimName
-	}
-	for _, t := range job.Status.Transcripts {
-		if t.ConfigMapRef != nil && len(job.Spec.Transcripts.Formats) <= 1 && t.Parts <= 1 {
-			return "ConfigMap " + t.ConfigMapRef.Name
-		}
-	}
-	return "ConfigMaps; see status.transcripts"
 }

@@ -100,7 +100,7 @@ func (rs *rests) missedTwice(uid types.UID, id string, now time.Time, spacing ti
 }
 
 // factsOf identifies the facts that a pass decides by, and that others than the controller change: the spec, the claim and the
-// finalizer, the recorded attempt, the notification and the stored transcripts.
+// finalizer, the recorded attempt, the notification, the document and the stored transcripts.
 func factsOf(job *v1alpha1.TranscriptionJob) uint64 {
 	h := fnv.New64a()
 	remote := ""
@@ -110,6 +110,9 @@ func factsOf(job *v1alpha1.TranscriptionJob) uint64 {
 	_, _ = fmt.Fprintf(h, "%d\x00%s\x00%q\x00%d\x00%s", job.Generation, job.Annotations[notification.ClaimAnnotation], job.Finalizers, valueOf(job.Status.Attempt), remote)
 	if n := job.Status.Notification; n != nil {
 		_, _ = fmt.Fprintf(h, "\x00%s\x00%d\x00%s\x00%s\x00%d", n.JobID, n.Attempt, n.Outcome, n.Source, n.ReceivedAt.Unix())
+	}
+	if d := job.Status.Document; d != nil {
+		_, _ = fmt.Fprintf(h, "\x00document\x00%s\x00%d\x00%s", d.JobID, d.Attempt, valueOf(d.Problem))
 	}
 	for _, t := range job.Status.Transcripts {
 		_, _ = fmt.Fprintf(h, "\x00%s\x00%s\x00%d\x00%s\x00%s", t.Format, t.Language, t.Attempt, t.JobID, t.SHA256)

@@ -134,35 +134,6 @@ func (s *scope) mayBeAtProvider() bool {
 // suspended reports whether the job is held back.
 func (s *scope) suspended() bool { return valueOf(s.job.Spec.Suspend) }
 
-// formats are the formats that the job wants.
-func (s *scope) formats() []v1alpha1.TranscriptFormat {
-	if len(s.job.Spec.Transcripts.Formats) == 0 {
-		return []v1alpha1.TranscriptFormat{v1alpha1.FormatText}
-	}
-	return s.job.Spec.Transcripts.Formats
-}
-
-// missingFormats are the formats that are not stored. A transcript of another attempt, or of another remote job, does not
-// count.
-func (s *scope) missingFormats() []v1alpha1.TranscriptFormat {
-	var missing []v1alpha1.TranscriptFormat
-	for _, format := range s.formats() {
-		if !s.stored(format) {
-			missing = append(missing, format)
-		}
-	}
-	return missing
-}
-
-func (s *scope) stored(format v1alpha1.TranscriptFormat) bool {
-	for _, t := range s.job.Status.Transcripts {
-		if t.Format == format && t.Language == "" && t.Attempt == s.attempt() && t.JobID == s.remoteID() {
-			return true
-		}
-	}
-	return false
-}
-
 // notification is the notification about the recorded remote job, if there is one.
 func (s *scope) notification() *v1alpha1.Notification {
 	n := s.job.Status.Notification

@@ -22,7 +22,8 @@ import (
 const maxMessageLength = 32 << 10
 
 // deriveConditions turns a verdict into the conditions of a job. It is the only place that does, and looks at nothing but its
-// arguments. All conditions are always there; a False one carries the reason of Ready, which says what the job is doing.
+// arguments. All conditions are always there; a False one carries the reason of Ready, which says what the job is doing, but for
+// FeaturesFailed, which has reasons of its own.
 func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) []metav1.Condition {
 	states := []struct {
 		kind string
@@ -35,7 +36,7 @@ func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) 
 		{v1alpha1.ConditionSuspended, v.reason == v1alpha1.ReasonSuspended},
 		{v1alpha1.ConditionStalled, v.stalled},
 	}
-	conditions := make([]metav1.Condition, len(job.Status.Conditions), max(len(states), len(job.Status.Conditions)))
+	conditions := make([]metav1.Condition, len(job.Status.Conditions), max(len(states)+1, len(job.Status.Conditions)))
 	copy(conditions, job.Status.Conditions)
 	for _, state := range states {
 		condition := metav1.Condition{
@@ -53,7 +54,25 @@ func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) 
 		}
 		meta.SetStatusCondition(&conditions, condition)
 	}
+	meta.SetStatusCondition(&conditions, featuresCondition(job, now))
 	return conditions
+}
+
+// featuresCondition says which features have failed. They do so by themselves, whatever becomes of the job.
+func featuresCondition(job *v1alpha1.TranscriptionJob, now time.Time) metav1.Condition {
+	failed := failedFeatures(recordedDocument(&job.Status))
+	condition := metav1.Condition{
+		Type:               v1alpha1.ConditionFeaturesFailed,
+		Status:             metav1.ConditionFalse,
+		ObservedGeneration: job.Generation,
+		LastTransitionTime: metav1.NewTime(now),
+		Reason:             failed.reason,
+		Message:            clip(failed.message, maxMessageLength),
+	}
+	if failed.reason != v1alpha1.ReasonNoFeatureErrors {
+		condition.Status = metav1.ConditionTrue
+	}
+	return condition
 }
 
 func readyCondition(conditions []metav1.Condition) *metav1.Condition {
@@ -62,7 +81,7 @@ func readyCondition(conditions []metav1.Condition) *metav1.Condition {
 
 // applyStatus writes what a pass came to, if it changes anything, and tells people about it by an event.
 func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) error {
-	before := readyCondition(s.job.Status.Conditions)
+	before := s.job.Status.Conditions
 	s.status.Conditions = deriveConditions(s.job, v, s.now())
 	s.status.ObservedGeneration = ptr.To(s.job.Generation)
 	if v.ending != unfinished && s.status.CompletionTime == nil {
@@ -74,8 +93,19 @@ func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) er
 	if err := r.writeStatus(ctx, s); err != nil {
 		return err
 	}
-	r.announce(ctx, s, v, before)
+	r.announce(ctx, s, v, readyCondition(before))
+	r.announceFeatures(ctx, s, before)
 	return nil
+}
+
+// announceFeatures tells of features that failed, once.
+func (r *JobReconciler) announceFeatures(ctx context.Context, s *scope, before []metav1.Condition) {
+	failed := meta.FindStatusCondition(s.job.Status.Conditions, v1alpha1.ConditionFeaturesFailed)
+	if failed == nil || failed.Status != metav1.ConditionTrue || meta.IsStatusConditionTrue(before, v1alpha1.ConditionFeaturesFailed) {
+		return
+	}
+	r.log(ctx).Info("Features failed", "reason", failed.Reason, "message", failed.Message, "attempt", s.attempt(), "remoteJob", s.remoteID())
+	r.event(s.job, eventWarning, failed.Reason, "Reconcile", failed.Message)
 }
 
 // announce tells of a job that came to another point, once.
@@ -88,7 +118,7 @@ func (r *JobReconciler) announce(ctx context.Context, s *scope, v verdict, befor
 	switch v.reason {
 	case v1alpha1.ReasonWaiting, v1alpha1.ReasonSubmitting, v1alpha1.ReasonRunning, v1alpha1.ReasonCollecting:
 		// The event of the submission says as much, the transcript says the rest, and waiting is in the condition.
-	case v1alpha1.ReasonSuspended, v1alpha1.ReasonComplete:
+	case v1alpha1.ReasonSuspended, v1alpha1.ReasonComplete, v1alpha1.ReasonCompleteWithErrors:
 		r.event(s.job, eventNormal, v.reason, "Reconcile", v.message)
 	default:
 		r.event(s.job, eventWarning, v.reason, "Reconcile", v.message)

@@ -4,11 +4,11 @@
 package webhookreceiver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,7 +99,7 @@ func (d *document) stage(ctx context.Context, in *intake) (*v1alpha1.DocumentFac
 		return facts, nil
 	}
 	var tooLarge *store.TooLargeError
-	err = in.stage(ctx, store.Key{Format: v1alpha1.FormatJSONv2}, d.content(ctx))
+	err = in.stage(ctx, store.Key{Format: v1alpha1.FormatJSONv2}, d.file.Content())
 	if !wanted && errors.As(err, &tooLarge) {
 		return facts, nil // the provider still has it, and what was asked for has room
 	}
@@ -157,9 +157,13 @@ func (d *document) write(ctx context.Context, w io.Writer, rendering notificatio
 	}
 }
 
-// content reads the document from its beginning until the context ends.
+// content reads the document from its beginning until the context ends, without the mark that some put before UTF-8.
 func (d *document) content(ctx context.Context) io.ReadSeeker {
-	return &contextReader{ctx: ctx, ReadSeeker: d.file.Content()}
+	begin := make([]byte, len(byteOrderMark))
+	n, _ := d.file.ReadAt(begin, 0) // what cannot be read now cannot be read below either
+	begin = bytes.TrimPrefix(begin[:n], byteOrderMark)
+	skipped := int64(n - len(begin))
+	return &contextReader{ctx: ctx, ReadSeeker: io.NewSectionReader(d.file, skipped, d.file.Size()-skipped)}
 }
 
 // contextReader fails when its context has ended: what reads a large document knows no contexts.
@@ -182,11 +186,11 @@ func factsOf(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) *v1alp
 	if isLanguage(read.Language) {
 		facts.Language = &read.Language
 	}
-	if duration := read.Duration.Round(time.Second); duration > 0 && duration <= maxAudioDuration {
+	if duration := read.Duration.Round(time.Second); duration > 0 {
 		facts.AudioDuration = &metav1.Duration{Duration: duration}
 	}
 	if diarization := spec.Transcription.Diarization; read.Speakers > 0 || (diarization != nil && *diarization == v1alpha1.DiarizationSpeaker) {
-		facts.Speakers = ptr.To(int32(min(read.Speakers, math.MaxInt32)))
+		facts.Speakers = ptr.To(int32(read.Speakers)) //nolint:gosec // a document has some thousands at most
 	}
 	targets := notification.TargetLanguages(spec)
 	for _, language := range read.Translations {

@@ -387,6 +387,9 @@ func contents(t testing.TB, r *rig, job *v1alpha1.TranscriptionJob) map[string]s
 		for _, content := range object.Data {
 			found[object.Name] = content
 		}
+		for _, content := range object.BinaryData {
+			found[object.Name] = string(content)
+		}
 	}
 	volume := os.DirFS(r.volume)
 	err := fs.WalkDir(volume, ".", func(name string, entry fs.DirEntry, err error) error {
