@@ -92,7 +92,7 @@ func TestApplianceKeepsJobsForADay(t *testing.T) {
 
 func TestOnPremisesListsAreWhole(t *testing.T) {
 	for _, backend := range []Backend{BackendAppliance, BackendWorker} {
-		a := onPremises(t, backend, Options{Engines: 1000})
+		a := onPremises(t, backend, Options{Engines: 1000, JobHistory: -1})
 		for range 103 {
 			a.post("", plainConfig, "a.wav", wav(time.Second/10))
 		}
