@@ -99,6 +99,10 @@ test: ## Run all tests with the race detector, then each fuzz target for FUZZTIM
 fuzz: ## Run each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m).
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
+.PHONY: model
+model: ## Check the protocol's model with larger budgets (minutes, and some 12 GB of memory; needs spin and a C compiler).
+	go test -count=1 -timeout 60m -v ./test/model -run TestProtocol -model.full
+
 .PHONY: demo
 demo: build bin/control-plane ## Transcribe real files through the real programs, on this machine, and check the results.
 	hack/demo.sh

@@ -72,6 +72,9 @@ func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) 
 		return verdict{}, pausef(v1alpha1.ReasonUnexpectedAnswer, r.nextPoll(p), "Speechmatics' answer about job %s does not carry this job's reference, so that it is not believed; ask their support", s.remoteID())
 	}
 	r.rests.seen(s.job.UID)
+	if err := r.deleteNoted(ctx, s, p); err != nil {
+		r.log(ctx).Info("Cannot delete surplus jobs yet; trying again", "cause", err.Error())
+	}
 	if err := r.noteKey(ctx, s, p); err != nil {
 		return verdict{}, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
 )
 
 // reconcileFinished does what is left to do for a job that has finished: nothing at the provider, ever again, but for the
@@ -38,22 +39,43 @@ func (r *JobReconciler) reconcileFinished(ctx context.Context, s *scope) (time.D
 	if err := r.acknowledgeGeneration(ctx, s); err != nil {
 		return 0, err
 	}
+	if s.sweepOwed() {
+		// With the object, the knowledge would go that something is to be looked for.
+		return after, nil
+	}
 	expiry, err := r.deleteExpired(ctx, s)
 	return soonest(after, expiry), err
 }
 
-// sweep looks once more for a submission that was given up: if it appeared in the list after all, it is a surplus.
+// sweep looks once more for a submission that was given up: if it appeared in the list after all, it is a surplus. It waits until
+// nothing can be submitted under the latest claim any more, by whatever manager: that would be a surplus, too (test/model, SWEEP_EARLY).
 func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, error) {
-	if s.claim == nil || !s.claim.GivenUp || s.held() {
+	if !s.sweepOwed() {
 		return 0, nil
+	}
+	if left := r.mayStillArrive(s.claim).Sub(s.now()); left > 0 {
+		return left, nil
 	}
 	if err := r.deleteLateComers(ctx, s); err != nil {
 		r.log(ctx).Info("Cannot look for a submission that was given up yet; trying again", "cause", err.Error())
 		return jitter(r.options.SecretInterval), nil
 	}
 	claim := *s.claim
-	claim.GivenUp = false
+	claim.GivenUp, claim.Surplus = false, nil
 	return 0, r.writeClaim(ctx, s, claim)
+}
+
+// sweepOwed reports whether there may be remote jobs besides the recorded one.
+func (s *scope) sweepOwed() bool {
+	return s.claim != nil && !s.held() && (s.claim.GivenUp || len(s.claim.Surplus) > 0)
+}
+
+// mayStillArrive is until when a submission under the claim may appear at the provider.
+func (r *JobReconciler) mayStillArrive(claim *notification.Claim) time.Time {
+	if claim.NotCreated {
+		return time.Time{}
+	}
+	return r.settledAt(claim)
 }
 
 // deleteLateComers deletes the remote jobs that the object has besides the recorded one.

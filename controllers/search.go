@@ -165,25 +165,61 @@ func isGone(job *speechmatics.Job) bool {
 	return job.Status == speechmatics.JobDeleted || job.Status == speechmatics.JobExpired
 }
 
-// adopt deletes all but the first of the jobs that were found, which are paid for but needed by nobody, and records the first.
-// In this order: once one is recorded, nobody looks for the others any more.
+// adopt records the first of the jobs that were found and deletes the others, which are paid for but needed by nobody.
+//
+// The others are noted in the claim first, so that nobody forgets them if this manager does not come to delete them. And none is
+// deleted before one is recorded: another manager may have recorded one of them since this one's cache was filled, and
+// that one would be gone (test/model, SURPLUS_FIRST).
 func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found []*speechmatics.Job) (verdict, error) {
-	for _, surplus := range found[1:] {
-		if isGone(surplus) {
-			continue
-		}
-		if err := r.deleteSurplus(ctx, s, p, surplus.ID); err != nil {
-			return verdict{}, r.unavailable(ctx, p, err)
-		}
-	}
 	kept := found[0]
+	if err := r.noteSurplus(ctx, s, found[1:]); err != nil {
+		return verdict{}, err
+	}
 	if err := r.record(ctx, s, p, kept.ID); err != nil {
 		return verdict{}, err
 	}
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Found the job whose submission was uncertain", "attempt", s.attempt(), "remoteJob", kept.ID, "matches", len(found))
 	r.event(s.job, eventNormal, "Adopted", "Look", fmt.Sprintf("attempt %d had reached Speechmatics, as job %s", s.attempt(), kept.ID))
+	if err := r.deleteNoted(ctx, s, p); err != nil {
+		return verdict{}, r.unavailable(ctx, p, err)
+	}
 	return s.running(time.Millisecond), nil
+}
+
+// noteSurplus notes in the claim the jobs that are to be deleted once another one is recorded.
+func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, found []*speechmatics.Job) error {
+	var ids []string
+	for _, job := range found {
+		if !isGone(job) {
+			ids = append(ids, job.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	claim := *s.claim
+	claim.Surplus = ids[:min(len(ids), notification.MaxSurplus)]
+	claim.GivenUp = claim.GivenUp || len(ids) > notification.MaxSurplus // the rest is found when the job has finished
+	return r.writeClaim(ctx, s, claim)
+}
+
+// deleteNoted deletes the surplus jobs that the claim notes. What the status records is none of them, whoever has noted it.
+func (r *JobReconciler) deleteNoted(ctx context.Context, s *scope, p *provider) error {
+	if s.claim == nil || len(s.claim.Surplus) == 0 {
+		return nil
+	}
+	for _, id := range s.claim.Surplus {
+		if id == s.remoteID() {
+			continue
+		}
+		if err := r.deleteSurplus(ctx, s, p, id); err != nil {
+			return err
+		}
+	}
+	claim := *s.claim
+	claim.Surplus = nil
+	return r.writeClaim(ctx, s, claim)
 }
 
 // deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it. Where jobs cannot be deleted, it

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -270,6 +271,77 @@ func TestTrap_recordSuperseded(t *testing.T) {
 	}
 	if deleted.Load() != 1 {
 		t.Errorf("%d remote jobs were deleted, want the surplus", deleted.Load())
+	}
+}
+
+// TestTrap_staleAdoption has a manager find two jobs for one attempt, while its cache does not know yet that another manager has
+// recorded one of them. It deletes neither, because it cannot know which one is kept.
+func TestTrap_staleAdoption(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	a, b := step(t, env.Client), step(t, env.Client)
+	if err := a.claimAttempt(ctx, newScope(job, a.options), testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	stale := newScope(get(t, job), a.options)
+	if err := b.record(ctx, newScope(get(t, job), b.options), testProvider(), "younger"); err != nil {
+		t.Fatal(err)
+	}
+
+	var deleted atomic.Int32
+	provider := testProvider()
+	provider.limits = newLimits(a.options.Clock, func(types.NamespacedName) {})
+	provider.client = countingClient(t, &deleted)
+	found := []*speechmatics.Job{{ID: "older", Status: speechmatics.JobRunning}, {ID: "younger", Status: speechmatics.JobRunning}}
+	if _, err := a.adopt(ctx, stale, provider, found); !apierrors.IsConflict(err) {
+		t.Fatalf("the adoption by an old cache ended with %v, want a conflict", err)
+	}
+	if deleted.Load() != 0 {
+		t.Errorf("%d remote jobs were deleted by an old cache", deleted.Load())
+	}
+
+	// By the object as it is, the recorded one stays, though it is noted as surplus, and the other one goes.
+	s := newScope(get(t, job), a.options)
+	if err := a.noteSurplus(ctx, s, found); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.deleteNoted(ctx, s, provider); err != nil {
+		t.Fatal(err)
+	}
+	if deleted.Load() != 1 {
+		t.Errorf("%d remote jobs were deleted, want the one that is not recorded", deleted.Load())
+	}
+	if claim := newScope(get(t, job), a.options).claim; claim == nil || len(claim.Surplus) != 0 {
+		t.Errorf("the claim still notes a surplus: %+v", claim)
+	}
+}
+
+// TestTrap_sweepWaits has a job finish while something may still be submitted under its latest claim: what was given up is looked for
+// when that is over, and the object stays until then.
+func TestTrap_sweepWaits(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	claim := *s.claim
+	claim.GivenUp = true
+	if err := r.writeClaim(ctx, s, claim); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.applyStatus(ctx, s, verdict{ending: completed, reason: v1alpha1.ReasonComplete, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := r.reconcileFinished(ctx, newScope(get(t, job), r.options))
+	if left := r.settledAt(s.claim).Sub(s.now()); err != nil || after < left-time.Minute || after > left+time.Minute {
+		t.Errorf("looked again after %v, %v; want %v", after, err, left)
+	}
+	if live := get(t, job); !newScope(live, r.options).sweepOwed() {
+		t.Error("the sweep is not owed any more")
 	}
 }
 

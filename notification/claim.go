@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -53,7 +54,12 @@ type Claim struct {
 	// GivenUp means that an earlier submission of the attempt was not found and given up. Should it appear in the provider's list
 	// all the same, later than any submission is known to, it is a surplus that somebody has to look for.
 	GivenUp bool `json:"givenUp,omitempty"`
+	// Surplus are the IDs of remote jobs of the attempt that are to be deleted, because another one is kept. At most MaxSurplus.
+	Surplus []string `json:"surplus,omitempty"`
 }
+
+// MaxSurplus bounds Claim.Surplus. More than one at a time was never seen; what is beyond sets GivenUp.
+const MaxSurplus = 8
 
 // Reference is what the job that is submitted under the claim carries as tracking.reference.
 func (c Claim) Reference() Reference {
@@ -111,6 +117,8 @@ func (c Claim) validate() error {
 		return fmt.Errorf("the claim's keyFingerprint does not have 1 to %d bytes", maxKeyFingerprint)
 	case c.JobID != "" && !ValidJobID(c.JobID):
 		return errors.New("the claim's jobID cannot be the ID of a job")
+	case len(c.Surplus) > MaxSurplus || slices.ContainsFunc(c.Surplus, func(id string) bool { return !ValidJobID(id) }):
+		return fmt.Errorf("the claim's surplus is not a list of at most %d IDs of jobs", MaxSurplus)
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ func TestClaimThatIsRefused(t *testing.T) {
 		"keyFingerprint empty":    func(c *Claim) { c.KeyFingerprint = "" },
 		"keyFingerprint too long": func(c *Claim) { c.KeyFingerprint = strings.Repeat("a", maxKeyFingerprint+1) },
 		"jobID climbing":          func(c *Claim) { c.JobID = "../x" },
+		"surplus climbing":        func(c *Claim) { c.Surplus = []string{"../x"} },
+		"surplus too long":        func(c *Claim) { c.Surplus = make([]string, MaxSurplus+1) },
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
