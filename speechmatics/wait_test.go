@@ -104,8 +104,8 @@ func TestCreateJobWait(t *testing.T) {
 		},
 		{
 			name: "a long transcript", wait: 1, query: "wait=1",
-			answer: `{"id":"a","status":"done","json-v2":{"x":"` + strings.Repeat("x", maxCreatedBytes) + `"}}`,
-			want:   CreatedJob{ID: "a", Status: JobDone, Transcript: []byte(`{"x":"` + strings.Repeat("x", maxCreatedBytes) + `"}`)},
+			answer: `{"id":"a","status":"done","json-v2":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`,
+			want:   CreatedJob{ID: "a", Status: JobDone, Transcript: []byte(`{"x":"` + strings.Repeat("x", 1<<20) + `"}`)},
 		},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,47 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheckReplacement(t *testing.T) {
+	t.Parallel()
+	fine := []string{
+		"word", "two words", "/", "//", "(", "*", "a/b", "/half", "half/", "[", `\`,
+		`/colou?r/`, `/[]/`, `/[^]/`, `/a{/`, `/a{1/`, `/a{,5}/`, `/]/`, `/}/`, `/\c/`, `/\k<x>/`, `/\/path\//`,
+		`/(?<year>\d{4})-(?<month>\d\d)/`, `/(?<=a)b/`, `/(?<!a)b/`, `/(?=a)*/`, `/\u{1F600}/`, `/\p{L}+/`, `/\p{Script=Greek}/`,
+		`/[a-\d]/`, `/[\w-a]/`, `/\1(a)/`, `/(|a)/`, `/[[:alpha:]/`, `/(?i:a)/`, `/[\b]/`, `/日本(語|人)?/`,
+	}
+	for _, from := range fine {
+		if err := checkReplacement(from); err != nil {
+			t.Errorf("%q is refused: %v", from, err)
+		}
+	}
+	malformed := []string{
+		`/(/`, `/)/`, `/[/`, `/[a/`, `/*/`, `/*a/`, `/+a/`, `/?/`, `/a**/`, `/(a/`, `/a)/`, `/[b-a]/`, `/a{2,1}/`, `/a\/`, `/(?<n>/`, `/(?/`, `/a|*/`, "/" + strings.Repeat("(", 1022) + "/",
+	}
+	for _, from := range malformed {
+		if err := checkReplacement(from); err == nil {
+			t.Errorf("%q is let through", from)
+		}
+	}
+}
+
+// FuzzCheckReplacement checks that nothing makes the parser panic, and that words are never taken for expressions.
+func FuzzCheckReplacement(f *testing.F) {
+	for _, seed := range []string{"word", "/a/", "/(/", "/[[:a/", `/\p{L/`, "/(?<a>(?<b>(?<c>/", "/\xff/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, from string) {
+		if len(from) > 1024 {
+			return // the schema's bound
+		}
+		if err := checkReplacement(from); err != nil && (from[0] != '/' || from[len(from)-1] != '/') {
+			t.Fatalf("the word %q is refused: %v", from, err)
+		}
+	})
+}
