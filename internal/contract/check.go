@@ -76,7 +76,7 @@ func (s *Spec) checkRequest(ctx context.Context, op *operation, x *exchange, key
 	errs := []error{openapi3filter.ValidateRequest(ctx, &openapi3filter.RequestValidationInput{
 		Request: request, PathParams: op.params, Route: op.route, Options: options,
 	})}
-	errs = append(errs, checkNames(op, x.request))
+	errs = append(errs, checkNames(op, x.request), checkProcessing(x.request.Header.Get(processingHeader)))
 	if op.route.Operation.RequestBody != nil && x.sent != nil {
 		errs = append(errs, s.checkParts(x))
 	}
@@ -109,6 +109,25 @@ func checkNames(op *operation, r *http.Request) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// processingHeader is described in words only: a dictionary with an integer and a text.
+const processingHeader = "X-SM-Processing-Data"
+
+func checkProcessing(value string) error {
+	if value == "" {
+		return nil
+	}
+	var settings struct {
+		ParallelEngines *uint   `json:"parallel_engines"`
+		UserID          *string `json:"user_id"`
+	}
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&settings); err != nil {
+		return fmt.Errorf("header %s: %w", processingHeader, err)
+	}
+	return nil
 }
 
 func (op *operation) parameter(in, name string) *openapi3.Parameter {

@@ -116,6 +116,8 @@ func TestRequests(t *testing.T) {
 		{"unknown parameter", submissionTo(t, "?waits=0"), `"waits" is not in the specification`},
 		{"not a number", submissionTo(t, "?wait=1s"), `"wait"`},
 		{"unknown format", submissionTo(t, "?format=vtt"), `"format"`},
+		{"setting of another type", withHeader(post(plainConfig), "X-SM-Processing-Data", `{"parallel_engines":"4"}`), "X-SM-Processing-Data"},
+		{"unknown setting", withHeader(post(plainConfig), "X-SM-Processing-Data", `{"engines":4}`), "X-SM-Processing-Data"},
 		{"unknown header", withHeader(post(plainConfig), "X-Idempotency-Key", "a"), "X-Idempotency-Key"},
 	}
 	for _, tt := range tests {
@@ -213,4 +215,57 @@ func TestUnread(t *testing.T) {
 	if len(reported) > 0 {
 		t.Errorf("reported %v", reported)
 	}
+}
+
+// TestNotifications shows that a recorder notices what is wrong with a notification, and only that.
+func TestNotifications(t *testing.T) {
+	Open(t)
+	const (
+		target  = "/callback?id=a1b2c3d4e5&status=success"
+		jobInfo = `{"created_at": "2026-01-02T03:04:05.678Z", "data_name": "a.wav", "duration": 1, "id": "a"}`
+	)
+	parts := submission(t, "transcript.txt", "hello", "transcript.srt", "1")
+	tests := []struct {
+		name, target, contentType, body, want string
+	}{
+		{"nothing", target, "", "", ""},
+		{"transcript", target, asJSON, transcript, ""},
+		{"information", target, asJSON, jobInfo, ""},
+		{"job", target, asJSON, jobDone, ""},
+		{"text", target, "text/plain", "hello", ""},
+		{"no id", "/callback?status=success", "", "", "no id"},
+		{"status of a job", "/callback?id=a&status=done", "", "", `status ["done"]`},
+		{"transcript without a format", target, asJSON, strings.Replace(transcript, `"format": "2.9",`, "", 1), `property "format" is missing`},
+		{"information without a duration", target, asJSON, strings.Replace(jobInfo, `"duration": 1,`, "", 1), `property "duration" is missing`},
+		{"page", target, "text/html", "<html>", "media type"},
+		{"attachments", target, parts.Header.Get("Content-Type"), readAll(t, parts.Body), ""},
+		{"broken attachments", target, parts.Header.Get("Content-Type"), "--", "EOF"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var reported []string
+			recorder := Open(t).Record(NewCoverage(), func(err error) { reported = append(reported, err.Error()) })
+			r := request(t, http.MethodPost, tt.target, tt.body)
+			r.Header.Set("User-Agent", userAgent)
+			if tt.contentType != "" {
+				r.Header.Set("Content-Type", tt.contentType)
+			}
+			recorder.Notifications(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+			})).ServeHTTP(httptest.NewRecorder(), r)
+			got := strings.Join(reported, "\n")
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("reported %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func readAll(t *testing.T, r io.Reader) string {
+	t.Helper()
+	content, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }

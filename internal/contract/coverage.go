@@ -25,6 +25,7 @@ import (
 //	GET /jobs ?format=txt          with one of its enumerated values
 //	> TranscriptionConfig.model    a member of a definition, in a request
 //	< JobDetails.status=done       an enumerated value of a member, in an answer
+//	notified JobInfo.id            a member of what a notification carries
 //	tolerated: 503                 an answer that the specification does not have
 type Coverage struct {
 	mu   sync.Mutex
@@ -151,6 +152,7 @@ func (s *Spec) Expected() []string {
 		}
 	}
 	expectMembers(all, map[string]bool{}, "> ", s.requests.Components.Schemas["JobConfig"], "JobConfig")
+	s.expectNotified(all)
 	for i := range toleratedAnswers {
 		all[toleratedAnswers[i].String()] = true
 	}

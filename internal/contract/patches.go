@@ -115,6 +115,52 @@ var patches = []patch{
 			"language_hints": ["en", "es"], "language_hints_strict": true}`},
 	},
 	{
+		name:   "class of entities",
+		reason: "docs (entities): entity_class is in every entity",
+		apply: func(current, _ object) {
+			current.at("definitions", "RecognitionResult", "properties")["entity_class"] = ofType("string")
+		},
+		witness: witness{definition: "RecognitionResult", document: `{"type": "entity", "entity_class": "money", "start_time": 1, "end_time": 2}`},
+	},
+	{
+		name:   "languages of a language pack",
+		reason: "docs (models): delimiters and directions per language, for the model melia-1",
+		apply: func(current, _ object) {
+			pack := current.at("definitions", "LanguagePackInfo", "properties")
+			pack["per_language_word_delimiters"] = mapOf(ofType("string"))
+			pack["per_language_writing_direction"] = mapOf(ofType("string"))
+		},
+		witness: witness{definition: "LanguagePackInfo", document: `{"word_delimiter": " ",
+			"per_language_word_delimiters": {"en": " ", "ja": ""}, "per_language_writing_direction": {"en": "left-to-right"}}`},
+	},
+	{
+		name:   "configuration in metadata",
+		reason: "docs' sample transcripts repeat the configuration of every feature in metadata",
+		apply: func(current, _ object) {
+			metadata, config := current.at("definitions", "RecognitionMetadata", "properties"), current.at("definitions", "JobConfig", "properties")
+			for _, feature := range []string{
+				"translation_config", "language_identification_config", "summarization_config", "sentiment_analysis_config",
+				"topic_detection_config", "auto_chapters_config", "audio_events_config",
+			} {
+				metadata[feature] = config[feature]
+			}
+		},
+		witness: witness{definition: "RecognitionMetadata", document: `{"created_at": "2026-01-02T03:04:05Z", "type": "transcription",
+			"summarization_config": {}}`},
+	},
+	{
+		name:   "layout of audio_event_summary",
+		reason: "the schema has overall and channels; docs' sample has the types of events at once. Both are accepted",
+		apply: func(current, _ object) {
+			current.at("definitions", "RetrieveTranscriptResponse", "properties", "audio_event_summary")["additionalProperties"] =
+				map[string]any{"$ref": "#/definitions/AudioEventSummaryItem"}
+		},
+		witness: witness{definition: "RetrieveTranscriptResponse", document: `{"format": "2.9", "results": [],
+			"job": {"created_at": "2026-01-02T03:04:05Z", "data_name": "", "duration": 1, "id": "a"},
+			"metadata": {"created_at": "2026-01-02T03:04:05Z", "type": "transcription"},
+			"audio_event_summary": {"music": {"count": 1, "total_duration": 2.5}}}`},
+	},
+	{
 		name:   "alignment",
 		reason: "the current edition leaves out what the docs (alignment) still describe; May's has it",
 		apply:  restoreAlignment,
@@ -127,6 +173,10 @@ func ofType(name string) map[string]any { return map[string]any{"type": name} }
 
 func listOf(items map[string]any) map[string]any {
 	return map[string]any{"type": "array", "items": items}
+}
+
+func mapOf(values map[string]any) map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": values}
 }
 
 // restoreAlignment takes from May's edition what belongs to jobs of the type alignment.
@@ -145,6 +195,8 @@ func restoreAlignment(current, may object) {
 		delete(item, "parameters") // a header for a proxy that is not there any more
 		current.at("paths")[path] = map[string]any(item)
 	}
+	// Examples belong to media types, of which these are none.
+	delete(current.at("paths", "/jobs/{jobid}/alignment", "get", "responses", "200"), "examples")
 	post, postBefore := current.at("paths", "/jobs", "post"), may.at("paths", "/jobs", "post")
 	post["parameters"] = append(post.list("parameters"), parameterOf(postBefore, "text_file"))
 }
