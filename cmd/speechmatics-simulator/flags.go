@@ -58,7 +58,7 @@ retryAfter, outcome, feature, language; or a JSON object with these members.
                 notification-early, notification-reordered, reject, feature, no-credit, expire, delete
   features      translation (of a language, or all), summarization, sentiment_analysis,
                 topic_detection, auto_chapters, language_identification
-  operations    create, get, list, delete, transcript, data, log, usage, discovery
+  operations    create, get, list, delete, transcript, data, text, alignment, log, usage, discovery, key
   --fault kind=error,operation=create,status=503,count=2
   --fault kind=response-lost,operation=create,probability=0.1
   --fault kind=feature,feature=translation,language=fr
@@ -66,6 +66,25 @@ retryAfter, outcome, feature, language; or a JSON object with these members.
 What a recording holds is in its text file: the words, with lines such as "S2:" for who speaks, and
 @length 10h, @language fr 0.4 (what language identification hears, and how surely), @silence,
 @event music 1.5 4.
+
+Behaviour (--behaviour): what the documentation does not tell, or tells in two ways. The value that comes
+first is the default; a name alone is false by default. Durations are such as 1.5s.
+  answers         deletedJob, expiredJob (not-found, gone, show; the default of expiredJob is gone),
+                  edgeErrors (html, json), retryAfter, tooLargeStatus (413, 400), noCreditStatus (403,
+                  402, 429), expiredKeyStatus (403, 401), invalidAudioStatus (400, 403), defaultWait (2s)
+  lists           listExpired, listLag, dropDeletedConfig, createdBeforeInclusive
+  configurations  allowUnknownConfigKeys, ignoreMeliaLimits, keepEmptyArrays,
+                  rejectInvalidAudioAtSubmission, rejectUnsupportedPairAtSubmission
+  fetches         followFetchRedirects, fetchGivesUpAtOnce, noSideFileFetch
+  notifications   notificationAttempts (4 to 1), followNotificationRedirects, notifyDeletion,
+                  failureNotifications (omit, jobinfo-only), jobInfo (flat, nested),
+                  partNames (item, data_file), partFileNames (extension, job)
+  transcripts     channelLabels (underscore, spaced), textChannels (speaker, channel, none), srtSpeakers,
+                  sentiment (flat, nested), audioEventSummary (flat, overall)
+  other           serveLogs, usageModel (model, operating_point),
+                  discoveryIdentification (languageid, languageId)
+  on premises     onPremisesWait (refuse, ignore), workerSpelling (prose, api), applianceIDs (uuid, number)
+  --behaviour deletedJob=gone,keepEmptyArrays=true
 
 Admin endpoints, for this machine only unless --admin-token is set:
   GET, PUT /admin/faults                        the faults, as a JSON array
@@ -117,9 +136,7 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.IntVar(&o.JobHistory, "job-history", 0, "ended jobs that an HTTP batch worker remembers (0: 100; negative: all)")
 	flags.StringArrayVar(&w.faults, "fault", nil, "something that goes wrong, see below; repeatable")
 	flags.StringArrayVar(&w.loseTitles, "lose-notifications-for-title", nil, "lose all notifications of jobs whose tracking.title matches; repeatable, * stands for any text")
-	flags.StringVar(&w.behaviour, "behaviour", "", "where the documentation is silent: name=value,… of deletedJob, expiredJob (not-found, gone, show), dropDeletedConfig, listExpired, "+
-		"createdBeforeInclusive, defaultWait, edgeErrors (html, json), retryAfter, allowUnknownConfigKeys, keepEmptyArrays, rejectInvalidAudioAtSubmission, "+
-		"followFetchRedirects, noSideFileFetch, failureNotifications (omit, jobinfo-only), jobInfo (flat, nested), partNames (item, data_file), serveLogs")
+	flags.StringVar(&w.behaviour, "behaviour", "", "where the documentation is silent: name=value,…, see below")
 	flags.StringVar(&o.AdminToken, "admin-token", "", "bearer token of the admin endpoints")
 	flags.StringVar(&w.logLevel, "log-level", "info", "debug, info, warn or error")
 	return flags

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -241,6 +244,12 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{"--listen", "--api-key", "--lose-notifications-for-title", "/admin/ledger"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %s", want)
+		}
+	}
+	for field := range reflect.TypeFor[simulator.Behaviour]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !regexp.MustCompile(`\b` + name + `\b`).MatchString(stdout.String()) {
+			t.Errorf("behaviour %s is not explained", name)
 		}
 	}
 }

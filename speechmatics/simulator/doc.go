@@ -49,9 +49,73 @@
 //
 // # Where the documentation is silent
 //
-// Behaviour has a switch each, and the default is the variant that is harder for a client.
+// Behaviour has a switch each, Limits where it is a bound, and the default is the variant that is harder for a
+// client. Two are not: lists have no delay, and deletions are not notified, because nobody has ever reported
+// either; they can be ordered.
 //
-// Not simulated: alignment, temporary keys, signed URLs of outputs.
+//	question                                     | switch                            | values                 | default
+//	longest wait                                 | Limits.MaxWait                    | any                    | 1m0s
+//	wait where the parameter is absent           | defaultWait                       | any                    | 2s
+//	wait on premises                             | onPremisesWait                    | refuse, ignore         | refuse
+//	time for one notification                    | Limits.NotifyTimeout              | any                    | 30s
+//	attempts to notify                           | notificationAttempts              | 1, 2, 3, 4             | 4
+//	redirects of notifications                   | followNotificationRedirects       | true, false            | false
+//	names of a notification's parts              | partNames                         | item, data_file        | item
+//	file names of a notification's parts         | partFileNames                     | extension, job         | extension
+//	layout of jobinfo                            | jobInfo                           | flat, nested           | flat
+//	notification of a failure                    | failureNotifications              | omit, jobinfo-only     | omit
+//	notification of a deletion                   | notifyDeletion                    | true, false            | false
+//	when an upload that is no audio is refused   | rejectInvalidAudioAtSubmission    | true, false            | false
+//	status for an upload that is no audio        | invalidAudioStatus                | 400, 403               | 400
+//	status for an upload that is too large       | tooLargeStatus                    | 413, 400               | 413
+//	status when credit is exhausted              | noCreditStatus                    | 403, 402, 429          | 403
+//	Retry-After of a 429                         | retryAfter                        | any                    | 0s
+//	GET and DELETE after DELETE                  | deletedJob                        | not-found, gone, show  | not-found
+//	GET and DELETE after expiry                  | expiredJob                        | not-found, gone, show  | gone
+//	expired jobs in lists                        | listExpired                       | true, false            | false
+//	config of deleted jobs in lists is missing   | dropDeletedConfig                 | true, false            | false
+//	created_before is inclusive                  | createdBeforeInclusive            | true, false            | false
+//	delay of lists                               | listLag                           | any                    | 0s
+//	size of tracking                             | Limits.TrackingBytes              | any                    | 65536
+//	size of config                               | Limits.ConfigBytes                | any                    | 2097152
+//	size of what is fetched                      | Limits.FetchBytes                 | any                    | 4294967296
+//	time for one fetch                           | Limits.FetchTimeout               | any                    | 1m0s
+//	redirects of fetches                         | followFetchRedirects              | true, false            | false
+//	fetches that failed with 4xx are not retried | fetchGivesUpAtOnce                | true, false            | false
+//	length of a recording                        | Limits.MediaDuration              | any                    | 48h0m0s
+//	size of a transcript that wait embeds        | Limits.EmbeddedBytes              | any                    | 1048576
+//	unknown keys of a config                     | allowUnknownConfigKeys            | true, false            | false
+//	empty arrays of a config stay                | keepEmptyArrays                   | true, false            | false
+//	what melia-1 lacks is ignored                | ignoreMeliaLimits                 | true, false            | false
+//	when a pair of languages is refused          | rejectUnsupportedPairAtSubmission | true, false            | false
+//	labels of channels                           | channelLabels                     | underscore, spaced     | underscore
+//	channels in txt                              | textChannels                      | speaker, channel, none | speaker
+//	speakers and channels in srt                 | srtSpeakers                       | true, false            | false
+//	layout of sentiment_analysis                 | sentiment                         | flat, nested           | flat
+//	layout of audio_event_summary                | audioEventSummary                 | flat, overall          | flat
+//	name of the model in the usage               | usageModel                        | model, operating_point | model
+//	name of language id in the discovery         | discoveryIdentification           | languageid, languageId | languageid
+//	body of 401, 413 and 429                     | edgeErrors                        | html, json             | html
+//	status for a temporary key that expired      | expiredKeyStatus                  | 403, 401               | 403
+//	log of a job                                 | serveLogs                         | true, false            | false
+//	spelling of the HTTP batch worker            | workerSpelling                    | prose, api             | prose
+//	identifiers of an appliance                  | applianceIDs                      | uuid, number           | uuid
+//	words beside the media (not the service's)   | noSideFileFetch                   | true, false            | false
+//
+// Signed URLs of outputs (object-urls) are answered as what they are: removed.
+//
+// # Backends
+//
+// Options.Backend makes it an appliance or an HTTP batch worker, which differ from the hosted service as
+// documented: no key is needed (unless one is added, which is the appliance's token), lists are whole and
+// without configurations, there is no wait, usage, discovery, alignment, nor what only the hosted service
+// makes of a transcript. A worker deletes nothing, has a number of engines (X-SM-Processing-Data) and answers 503
+// when they do not suffice, tells GET /jobs, /live and /ready, writes its errors as {"detail"}, remembers a
+// bounded number of jobs, and forgets all at a Restart.
+//
+// # Temporary keys
+//
+// POST /v1/api_keys?type=batch with a key gives a temporary one, as the service's management host does.
 //
 // # Admin endpoints
 //

@@ -128,13 +128,16 @@ const (
 	OperationLog        Operation = "log"
 	OperationUsage      Operation = "usage"
 	OperationDiscovery  Operation = "discovery"
+	OperationText       Operation = "text"
+	OperationAlignment  Operation = "alignment"
+	OperationKey        Operation = "key"
 	// operationOther is what the API does not know, or no longer serves.
 	operationOther Operation = "other"
 )
 
 var operations = []Operation{
 	OperationCreate, OperationGet, OperationList, OperationDelete, OperationTranscript, OperationData, OperationLog,
-	OperationUsage, OperationDiscovery,
+	OperationUsage, OperationDiscovery, OperationText, OperationAlignment, OperationKey,
 }
 
 // Validate reports the first thing that is wrong with the fault.

@@ -27,23 +27,43 @@ var fetchAttempts = []time.Duration{
 	1700 * time.Millisecond, 3900 * time.Millisecond, 13900 * time.Millisecond, 33900 * time.Millisecond,
 }
 
-// fetch gets a job's media from its URL. An error that is errFetch is for good; others are the
+// fetch gets what a job needs from its URLs. An error that is errFetch is for good; others are the
 // context's or the simulator's own.
 func (s *Server) fetch(ctx context.Context, j *job) error {
+	if from := j.config.fetch; from != nil {
+		var media *mediaFile
+		if err := s.attempt(ctx, j, from, func(body io.Reader) (err error) {
+			media, err = s.store.spool(body, s.options.Limits.FetchBytes)
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := s.fetched(ctx, j, media); err != nil {
+			return err
+		}
+	}
+	if from := j.config.fetchText; from != nil {
+		return s.attempt(ctx, j, from, func(body io.Reader) error { return s.fetchedText(j, body) })
+	}
+	return nil
+}
+
+// attempt fetches something several times, until it is taken.
+func (s *Server) attempt(ctx context.Context, j *job, from *source, take func(io.Reader) error) error {
 	var waited time.Duration
 	for _, at := range fetchAttempts {
 		if !s.sleep(ctx, s.scale(at-waited)) {
 			return ctx.Err()
 		}
 		waited = at
-		media, err := s.fetchOnce(ctx, j.config.fetch)
+		err := s.fetchOnce(ctx, from, take)
 		if err == nil {
-			return s.fetched(ctx, j, media)
+			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.log.Info("fetch failed", "job", j.id, "url", withoutQuery(j.config.fetch.url), "error", redacted(err))
+		s.log.Info("fetch failed", "job", j.id, "url", withoutQuery(from.url), "error", redacted(err))
 		s.addError(j, fmt.Sprintf("%v: %v", errFetch, err))
 		if s.Behaviour().FetchGivesUpAtOnce && isClientError(err) {
 			break
@@ -68,19 +88,31 @@ func (s *Server) fetched(ctx context.Context, j *job, media *mediaFile) error {
 	return nil
 }
 
+// fetchedText takes the text of an alignment job.
+func (s *Server) fetchedText(j *job, body io.Reader) error {
+	text, err := io.ReadAll(io.LimitReader(body, maxTextBytes+1))
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.text = text
+	return nil
+}
+
 // fetchOnce is one attempt.
-func (s *Server) fetchOnce(ctx context.Context, from *source) (*mediaFile, error) {
+func (s *Server) fetchOnce(ctx context.Context, from *source, take func(io.Reader) error) error {
 	ctx, cancel := withTimeout(ctx, s.options.Limits.FetchTimeout)
 	defer cancel()
 	response, err := s.getSource(ctx, from.url, from.headers)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, statusError(response.StatusCode)
+		return statusError(response.StatusCode)
 	}
-	return s.store.spool(response.Body, s.options.Limits.FetchBytes)
+	return take(response.Body)
 }
 
 // statusError is an answer without media.

@@ -42,8 +42,9 @@ func (s *Server) routes() http.Handler {
 func (s *Server) hostedRoutes(mux *http.ServeMux) {
 	mux.Handle("DELETE /v2/jobs/{id}", s.api(OperationDelete, s.deleteJob))
 	mux.Handle("GET /v2/jobs/{id}/data", s.api(OperationData, s.getData))
-	mux.Handle("GET /v2/jobs/{id}/text", s.api(operationOther, s.notAlignment))
-	mux.Handle("GET /v2/jobs/{id}/alignment", s.api(operationOther, s.notAlignment))
+	mux.Handle("GET /v2/jobs/{id}/text", s.api(OperationText, s.getText))
+	mux.Handle("GET /v2/jobs/{id}/alignment", s.api(OperationAlignment, s.getAlignment))
+	mux.Handle("POST /v1/api_keys", s.api(OperationKey, s.createKey))
 	mux.Handle("GET /v2/usage", s.api(OperationUsage, s.getUsage))
 	mux.Handle("GET /v1/discovery/features", s.withFaults(OperationDiscovery, http.HandlerFunc(s.discovery)))
 }
@@ -100,6 +101,8 @@ type caller struct {
 	project string
 	// clientRef restricts a temporary key to the jobs that were created with it; empty is no restriction.
 	clientRef string
+	// temporary is a key that expires.
+	temporary bool
 }
 
 // sees says whether a job is visible to the caller.
@@ -123,6 +126,10 @@ func (s *Server) api(operation Operation, handle apiHandler) http.Handler {
 		}
 		if !ok {
 			s.edgeError(w, http.StatusUnauthorized, "Unauthorized")
+			return
+		}
+		if key.expired(s.clock.Now()) {
+			s.refuseExpired(w)
 			return
 		}
 		if !key.allow(operation, s.clock.Now()) {

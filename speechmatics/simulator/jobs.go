@@ -48,6 +48,9 @@ type job struct {
 	media     *mediaFile
 	recording recording
 	script    *script // what is said; nil is filler
+	// text is what is to be aligned, and textName its name.
+	text     []byte
+	textName string
 	// identified is the language that was identified, failures are the features that fail on order.
 	identified *identification
 	failures   []featureFailure
@@ -83,6 +86,7 @@ type jobDetails struct {
 	JobID     string          `json:"job_id,omitempty"`
 	RequestID string          `json:"request_id,omitempty"`
 	Status    status          `json:"status"`
+	TextName  string          `json:"text_name,omitempty"`
 }
 
 // jobInfo is a job as transcripts and notifications show it.
@@ -91,6 +95,7 @@ type jobInfo struct {
 	DataName  string          `json:"data_name"`
 	Duration  int64           `json:"duration"`
 	ID        string          `json:"id"`
+	TextName  string          `json:"text_name,omitempty"`
 	Tracking  json.RawMessage `json:"tracking,omitempty"`
 }
 
@@ -104,6 +109,7 @@ func (j *job) details() jobDetails {
 		Errors:    append([]jobError(nil), j.errors...),
 		ID:        j.id,
 		Status:    j.status,
+		TextName:  j.textName,
 	}
 }
 
@@ -114,6 +120,7 @@ func (j *job) info() jobInfo {
 		DataName:  j.dataName,
 		Duration:  j.seconds(),
 		ID:        j.id,
+		TextName:  j.textName,
 		Tracking:  j.config.tracking.raw,
 	}
 }
@@ -207,7 +214,7 @@ func (s *Server) statusOf(j *job) status {
 func (s *Server) forget(j *job, as status) {
 	s.settle(j, as)
 	j.media.remove()
-	j.media, j.script = nil, nil
+	j.media, j.script, j.text = nil, nil, nil
 }
 
 // settle puts a job into a state that is not running. The caller holds s.mu.

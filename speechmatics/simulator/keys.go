@@ -18,13 +18,15 @@ const defaultProject = "default"
 
 // keyring knows the API keys, by their SHA-256: a lookup takes the same time whatever the key.
 type keyring struct {
-	mu   sync.RWMutex
-	keys map[[sha256.Size]byte]*apiKey
+	mu        sync.RWMutex
+	keys      map[[sha256.Size]byte]*apiKey
+	temporary int // how many of them are
 }
 
 // apiKey is a key with its own rate limits.
 type apiKey struct {
 	caller
+	expiresAt          time.Time // zero: never
 	submissions, reads *rate.Limiter
 }
 
@@ -46,11 +48,14 @@ func (s *Server) AddProjectKey(project, key string) {
 }
 
 // RevokeKey removes a key at once, and reports whether there was such a key.
-func (s *Server) RevokeKey(key string) bool {
+func (s *Server) RevokeKey(secret string) bool {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
-	sum := sha256.Sum256([]byte(key))
-	_, known := s.keys.keys[sum]
+	sum := sha256.Sum256([]byte(secret))
+	key, known := s.keys.keys[sum]
+	if known && key.temporary {
+		s.keys.temporary--
+	}
 	delete(s.keys.keys, sum)
 	return known
 }

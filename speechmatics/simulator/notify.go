@@ -125,9 +125,10 @@ func (s *Server) send(ctx context.Context, to *notification, target string, what
 		return err
 	}
 	request.ContentLength = what.size()
+	request.GetBody = what.open // for a redirect
 	if request.ContentLength == 0 {
 		_ = body.Close()
-		request.Body = http.NoBody
+		request.Body, request.GetBody = http.NoBody, nil
 	}
 	if what.contentType != "" {
 		request.Header.Set("Content-Type", what.contentType)

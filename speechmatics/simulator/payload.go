@@ -21,6 +21,10 @@ const (
 	itemTranscriptText = "transcript.txt"
 	itemTranscriptSRT  = "transcript.srt"
 	itemData           = "data"
+	itemText           = "text"
+	itemAlignment      = "alignment"
+	itemAlignmentWords = itemAlignment + "." + tagsWords
+	itemAlignmentLines = itemAlignment + "." + tagsLines
 )
 
 // payload is the body of a notification. It can be opened again for every attempt. Media in it are read
@@ -51,7 +55,7 @@ type attachment struct {
 }
 
 // payload builds what an entry of notification_config asks for:
-//   - nothing said: multipart with the transcript as the file data_file
+//   - nothing said: multipart with the transcript, or the alignment, as the file data_file
 //   - an empty list: no body
 //   - one item: raw
 //   - more: multipart, a part per item
@@ -65,7 +69,7 @@ func (s *Server) payload(j *job, entry *notification, outcome string) payload {
 	}
 	switch {
 	case omitted:
-		return multipartPayload(s.attachments(j, []string{itemTranscript}, failed), PartNamesDataFile)
+		return multipartPayload(s.attachments(j, []string{mainItem(j)}, failed), PartNamesDataFile)
 	case len(contents) == 0:
 		return payload{}
 	case len(contents) == 1:
@@ -79,6 +83,14 @@ func (s *Server) payload(j *job, entry *notification, outcome string) payload {
 	}
 }
 
+// mainItem is the output for which a job is made.
+func mainItem(j *job) string {
+	if j.config.kind == jobAlignment {
+		return itemAlignment
+	}
+	return itemTranscript
+}
+
 // attachments are those outputs that exist.
 func (s *Server) attachments(j *job, contents []string, failed bool) []attachment {
 	var attached []attachment
@@ -90,30 +102,43 @@ func (s *Server) attachments(j *job, contents []string, failed bool) []attachmen
 	return attached
 }
 
+// attachment is the output that an item of contents names, if there is one: what another type of job would
+// have made there is not, nor what a failed job has not.
 func (s *Server) attachment(j *job, item string, failed bool) (attachment, bool) {
+	body, contentType, ok := s.output(j, item, failed)
+	return attachment{item, s.fileNameOf(j, item), contentType, body}, ok
+}
+
+func (s *Server) output(j *job, item string, failed bool) (body segment, contentType string, ok bool) {
 	formats := map[string]string{
 		itemTranscript: formatJSON, itemTranscriptJSON: formatJSON, itemTranscriptText: formatText, itemTranscriptSRT: formatSRT,
 	}
+	alignments := map[string]string{itemAlignment: tagsWords, itemAlignmentWords: tagsWords, itemAlignmentLines: tagsLines}
 	format, isTranscript := formats[item]
+	tags, isAlignment := alignments[item]
+	s.mu.Lock()
+	media, text := j.media, j.text
+	s.mu.Unlock()
 	switch {
-	case isTranscript && !failed:
-		return attachment{item, s.fileNameOf(j, item), contentTypeOf(format), s.transcriptSegment(j, format)}, true
 	case item == itemJobInfo:
-		return attachment{item, s.fileNameOf(j, item), "application/json", bytesSegment(s.jobInfoDocument(j))}, true
-	case item == itemData:
-		s.mu.Lock()
-		media := j.media
-		s.mu.Unlock()
-		if media == nil {
-			return attachment{}, false
-		}
-		return attachment{item, s.fileNameOf(j, item), "application/octet-stream", mediaSegment(media)}, true
+		return bytesSegment(s.jobInfoDocument(j)), "application/json", true
+	case item == itemData && media != nil:
+		return mediaSegment(media), "application/octet-stream", true
+	case item == itemText && text != nil:
+		return bytesSegment(text), contentTypeOf(formatText), true
+	case failed:
+	case isTranscript && j.config.kind == jobTranscription:
+		return s.transcriptSegment(j, format), contentTypeOf(format), true
+	case isAlignment && j.config.kind == jobAlignment:
+		return bytesSegment([]byte(s.alignmentOf(j, tags))), contentTypeOf(formatText), true
 	}
-	return attachment{}, false // what alignment would have made, or a failed job has not
+	return segment{}, "", false
 }
 
 func (s *Server) transcriptSegment(j *job, format string) segment {
-	return segment{s.sizeOf(j, format), func() (io.ReadCloser, error) { return s.openTranscript(j, format), nil }}
+	return segment{s.sizeOf(j, format), func() (io.ReadCloser, error) {
+		return &transcriptReader{transcript: s.transcriptOf(j), format: format}, nil
+	}}
 }
 
 // fileNameOf is the file name of a part.

@@ -29,13 +29,11 @@ func (s *Server) process(ctx context.Context, j *job) {
 
 // recognise does the work, and says how it ended; "" is broken off.
 func (s *Server) recognise(ctx context.Context, j *job) string {
-	if j.config.fetch != nil {
-		if err := s.fetch(ctx, j); err != nil {
-			if errors.Is(err, errFetch) {
-				return outcomeFetchError
-			}
-			return s.failed(ctx, j, err)
+	if err := s.fetch(ctx, j); err != nil {
+		if errors.Is(err, errFetch) {
+			return outcomeFetchError
 		}
+		return s.failed(ctx, j, err)
 	}
 	if err := s.probe(j); err != nil {
 		return s.failed(ctx, j, err)
@@ -63,8 +61,11 @@ func (s *Server) understand(j *job) error {
 		return err
 	}
 	s.mu.Lock()
-	script, length := j.script, j.recording.length
+	script, length, text := j.script, j.recording.length, j.text
 	s.mu.Unlock()
+	if j.config.kind == jobAlignment {
+		return checkText(text)
+	}
 	var found *identification
 	if j.config.language == languageAuto {
 		if _, fails := s.faults.take(func(f Fault) bool {

@@ -126,7 +126,14 @@ func (s *Server) getTranscript(w http.ResponseWriter, r *http.Request, by caller
 		return
 	}
 	j, ok := s.findAndWait(w, r, by)
-	if !ok || !s.transcribed(w, j) {
+	if !ok {
+		return
+	}
+	if j.config.kind != jobTranscription {
+		s.writeError(w, http.StatusNotFound, "Job is not of type transcription", "")
+		return
+	}
+	if !s.transcribed(w, j) {
 		return
 	}
 	s.writeTranscript(w, j, format)
@@ -203,11 +210,4 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request, by caller) {
 	}
 	writeText(w, http.StatusOK, "simulated job "+details.ID+"\ncreated "+details.CreatedAt+"\nmedia "+media.mediaType+" "+
 		media.length.String()+"\nstatus "+string(details.Status)+"\n")
-}
-
-// notAlignment answers the alignment endpoints: the simulator has transcription jobs only.
-func (s *Server) notAlignment(w http.ResponseWriter, r *http.Request, by caller) {
-	if _, ok := s.lookup(w, r, by); ok {
-		s.writeError(w, http.StatusNotFound, "Job is not of type alignment", "")
-	}
 }

@@ -30,8 +30,10 @@ type Server struct {
 	faults    faultBook
 	keys      keyring
 	anonymous apiKey // who needs no key on premises
-	store     mediaStore
-	handler   http.Handler
+	// tokenSecret signs temporary keys, which are recognised by being known, though.
+	tokenSecret []byte
+	store       mediaStore
+	handler     http.Handler
 
 	fetchClient  *http.Client
 	notifyClient *http.Client
@@ -104,6 +106,7 @@ func New(options Options) *Server {
 		jobs:         map[string]*job{},
 		running:      map[string]int{},
 		usage:        map[usageKey]usageSum{},
+		tokenSecret:  []byte(randomHex(32)),
 	}
 	s.run, s.endRun = context.WithCancel(life)
 	s.anonymous = apiKey{

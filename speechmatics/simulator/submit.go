@@ -19,6 +19,8 @@ type submission struct {
 	config   []byte
 	media    *mediaFile
 	dataName string
+	text     []byte // nil is none
+	textName string
 }
 
 // requestError is a reason to refuse a submission.
@@ -170,7 +172,7 @@ func (s *Server) readPart(sent *submission, part *multipart.Part) error {
 		sent.media, sent.dataName = media, cut(part.FileName(), maxNameBytes)
 		return nil
 	case partText:
-		return badRequest("Requested product not available", "alignment is not simulated")
+		return readTextPart(sent, part)
 	default:
 		return badRequest("Malformed request", "unexpected part")
 	}
@@ -190,6 +192,21 @@ func (s *Server) readConfigPart(sent *submission, part *multipart.Part) error {
 		return badRequest("Job rejected", "Job config JSON is invalid. Error: it is too large")
 	}
 	sent.config = config
+	return nil
+}
+
+func readTextPart(sent *submission, part *multipart.Part) error {
+	if sent.text != nil {
+		return badRequest("Malformed request", "text_file is given twice")
+	}
+	text, err := io.ReadAll(io.LimitReader(part, maxTextBytes+1))
+	if err != nil {
+		return unreadable(err)
+	}
+	if len(text) > maxTextBytes {
+		return tooLarge()
+	}
+	sent.text, sent.textName = text, cut(part.FileName(), maxNameBytes)
 	return nil
 }
 
@@ -217,15 +234,15 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 	if err := s.checkBackend(config); err != nil {
 		return nil, err
 	}
-	if config.kind == jobAlignment {
-		return nil, badRequest("Requested product not available", "alignment is not simulated")
+	if err := checkTextSource(sent, config); err != nil {
+		return nil, err
 	}
 	if b.RejectUnsupportedPairAtSubmission && config.language != languageAuto {
 		if err := config.checkPairs(); err != nil {
 			return nil, badRequest("Job rejected", err.Error())
 		}
 	}
-	j := &job{config: config, media: sent.media, dataName: sent.dataName}
+	j := &job{config: config, media: sent.media, dataName: sent.dataName, text: sent.text, textName: sent.textName}
 	switch {
 	case sent.media == nil && config.fetch == nil:
 		return nil, badRequest("Missing data_file", "")
@@ -241,6 +258,21 @@ func (s *Server) prepare(sent *submission) (*job, error) {
 	}
 	j.script = s.scriptOfUpload(sent)
 	return j, nil
+}
+
+// checkTextSource says whether an alignment job has one text, and another job none.
+func checkTextSource(sent *submission, config *jobConfig) error {
+	uploaded, fetched := sent.text != nil, config.fetchText != nil
+	switch {
+	case config.kind != jobAlignment && (uploaded || fetched):
+		return badRequest("Job rejected", "Job config JSON is invalid. Error: a text is for jobs of type alignment")
+	case config.kind != jobAlignment:
+	case uploaded && fetched:
+		return badRequest("Job rejected", "Job config JSON is invalid. Error: text_file and fetch_text must not be given together")
+	case !uploaded && !fetched:
+		return badRequest("Missing text_file", "")
+	}
+	return nil
 }
 
 // createdJob is the answer to a submission.
@@ -269,6 +301,9 @@ func (s *Server) describeWaited(answer *createdJob, j *job, format string) {
 	answer.Status = string(state)
 	if state == statusRunning {
 		answer.Status = "created"
+	}
+	if j.config.kind != jobTranscription {
+		return
 	}
 	if limit := s.options.Limits.EmbeddedBytes; state != statusDone || limit >= 0 && s.sizeOf(j, format) > limit {
 		return

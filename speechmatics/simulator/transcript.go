@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -145,12 +146,45 @@ func (s *Server) writeTranscript(w http.ResponseWriter, j *job, format string) {
 	}
 }
 
-// openTranscript returns a transcript for reading. The caller closes it.
-func (s *Server) openTranscript(j *job, format string) io.ReadCloser {
-	r, w := io.Pipe()
-	t := s.transcriptOf(j)
-	go func() { _ = w.CloseWithError(t.write(w, format)) }() // ends with the reader
-	return r
+// transcriptReader makes a transcript while it is read. It begins with the first read: net/http leaves the
+// body of a redirect that is not followed alone, without closing it. It may be closed while it is read.
+type transcriptReader struct {
+	transcript *transcript
+	format     string
+
+	mu     sync.Mutex
+	pipe   *io.PipeReader // nil until the first read
+	closed bool
+}
+
+func (r *transcriptReader) Read(b []byte) (int, error) {
+	pipe := r.begun()
+	if pipe == nil {
+		return 0, io.ErrClosedPipe
+	}
+	return pipe.Read(b)
+}
+
+// begun starts to make the transcript, unless that has happened; nil is a closed reader.
+func (r *transcriptReader) begun() *io.PipeReader {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pipe == nil && !r.closed {
+		var w *io.PipeWriter
+		r.pipe, w = io.Pipe()
+		go func() { _ = w.CloseWithError(r.transcript.write(w, r.format)) }() // ends with the reader
+	}
+	return r.pipe
+}
+
+func (r *transcriptReader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	if r.pipe == nil {
+		return nil
+	}
+	return r.pipe.Close()
 }
 
 // identifierOf is what tells a voice apart: the same one for a speaker's number in every recording, but

@@ -13,7 +13,7 @@ import (
 
 // usageKey is what usage is summed up by.
 type usageKey struct {
-	project, day, language, model string
+	project, day, kind, language, model string
 }
 
 type usageSum struct {
@@ -23,7 +23,7 @@ type usageSum struct {
 
 // countUsage counts a job that is done. Deleting it later changes nothing. The caller holds s.mu.
 func (s *Server) countUsage(j *job) {
-	key := usageKey{j.project, j.endedAt.Format(time.DateOnly), j.config.language, j.config.model}
+	key := usageKey{j.project, j.endedAt.Format(time.DateOnly), j.config.kind, j.config.language, j.config.model}
 	sum := s.usage[key]
 	sum.count++
 	sum.length += j.recording.length
@@ -49,6 +49,10 @@ type usageDetails struct {
 
 // getUsage answers GET /usage: days in UTC, without the present one.
 func (s *Server) getUsage(w http.ResponseWriter, r *http.Request, by caller) {
+	if by.clientRef != "" {
+		s.writeError(w, http.StatusForbidden, "Forbidden", "")
+		return
+	}
 	yesterday := s.now().AddDate(0, 0, -1).Format(time.DateOnly)
 	query := r.URL.Query()
 	since, until := query.Get("since"), query.Get("until")
@@ -66,7 +70,7 @@ func (s *Server) getUsage(w http.ResponseWriter, r *http.Request, by caller) {
 
 func (s *Server) usageBetween(project, since, until string) usageResponse {
 	details := map[usageKey]usageSum{}
-	var total usageSum
+	totals := map[string]usageSum{}
 	first := until
 	s.mu.Lock()
 	for key, sum := range s.usage {
@@ -74,7 +78,9 @@ func (s *Server) usageBetween(project, since, until string) usageResponse {
 			continue
 		}
 		first = min(first, key.day)
+		total := totals[key.kind]
 		total.add(sum)
+		totals[key.kind] = total
 		key.day = ""
 		merged := details[key]
 		merged.add(sum)
@@ -87,14 +93,15 @@ func (s *Server) usageBetween(project, since, until string) usageResponse {
 	answer := usageResponse{
 		Since: since + "T00:00:00Z", Until: until + "T23:59:59Z", Summary: []usageDetails{}, Details: []usageDetails{},
 	}
-	if total.count > 0 {
-		answer.Summary = append(answer.Summary, total.details("", ""))
+	for _, kind := range slices.Sorted(maps.Keys(totals)) {
+		sum := totals[kind]
+		answer.Summary = append(answer.Summary, sum.details(kind, "", ""))
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(details), func(a, b usageKey) int {
-		return cmp.Or(cmp.Compare(a.language, b.language), cmp.Compare(a.model, b.model))
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.language, b.language), cmp.Compare(a.model, b.model))
 	}) {
 		sum := details[key]
-		row := sum.details(key.language, key.model)
+		row := sum.details(key.kind, key.language, key.model)
 		if s.Behaviour().UsageModel == UsageModelOperatingPoint {
 			row.Model, row.Point = "", row.Model
 		}
@@ -108,8 +115,8 @@ func (u *usageSum) add(other usageSum) {
 	u.length += other.length
 }
 
-func (u *usageSum) details(language, model string) usageDetails {
+func (u *usageSum) details(kind, language, model string) usageDetails {
 	return usageDetails{
-		Mode: "batch", Type: "transcription", Language: language, Model: model, Count: u.count, Hours: u.length.Hours(),
+		Mode: "batch", Type: kind, Language: language, Model: model, Count: u.count, Hours: u.length.Hours(),
 	}
 }
