@@ -89,16 +89,18 @@ type survey struct {
 	speakers     map[string]bool // the labels of known speakers
 	channels     []string        // in the order of their first results; "" where a result has none
 	translations []string
+	// translatedChannels are those of each translation.
+	translatedChannels map[string][]string
 }
 
 // read surveys a document.
 func read(r io.Reader) (*survey, error) {
-	sv := &survey{spoken: map[string]int{}, speakers: map[string]bool{}}
+	sv := &survey{spoken: map[string]int{}, speakers: map[string]bool{}, translatedChannels: map[string][]string{}}
 	err := newScanner(r).walk(visitor{
 		duration:    func(value float64) { sv.seconds = seconds(value) },
 		metadata:    func(m metadata) { sv.metadata = m },
 		result:      sv.result,
-		translation: func(language string) (func(*sentence) error, error) { return nil, sv.translation(language) },
+		translation: sv.translation,
 	})
 	if err != nil {
 		return nil, err
@@ -120,30 +122,42 @@ func (sv *survey) result(it *item) error {
 	if said.Speaker != "" && said.Speaker != unknownSpeaker {
 		sv.speakers[said.Speaker] = true
 	}
-	if !slices.Contains(sv.channels, it.Channel) {
-		sv.channels = append(sv.channels, it.Channel)
-	}
+	var err error
+	sv.channels, err = addChannel(sv.channels, it.Channel)
 	switch {
 	case len(sv.spoken) > maxLanguages:
 		return bound("it has more than %d languages", maxLanguages)
 	case len(sv.speakers) > maxSpeakers:
 		return bound("it has more than %d speakers", maxSpeakers)
-	case len(sv.channels) > maxChannels:
-		return bound("it has more than %d channels", maxChannels)
 	default:
-		return nil
+		return err
 	}
 }
 
-func (sv *survey) translation(language string) error {
+func (sv *survey) translation(language string) (func(*sentence) error, error) {
 	if slices.Contains(sv.translations, language) {
-		return bound("a translation is there twice")
+		return nil, bound("a translation is there twice")
 	}
 	if len(sv.translations) == maxLanguages {
-		return bound("it has more than %d translations", maxLanguages)
+		return nil, bound("it has more than %d translations", maxLanguages)
 	}
 	sv.translations = append(sv.translations, language)
-	return nil
+	return func(sent *sentence) error {
+		channels, err := addChannel(sv.translatedChannels[language], sent.Channel)
+		sv.translatedChannels[language] = channels
+		return err
+	}, nil
+}
+
+// addChannel adds a channel that is not yet among the channels.
+func addChannel(channels []string, channel string) ([]string, error) {
+	if slices.Contains(channels, channel) {
+		return channels, nil
+	}
+	if len(channels) == maxChannels {
+		return nil, bound("it has more than %d channels", maxChannels)
+	}
+	return append(channels, channel), nil
 }
 
 // notALanguage are the codes with which a job leaves the language to the provider.

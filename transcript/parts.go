@@ -129,7 +129,7 @@ func (s *scanner) member(name string, v visitor) error {
 		}
 		v.metadata(m)
 		return nil
-	case name == "results" && v.result != nil:
+	case name == "results":
 		return s.results(v.result)
 	case name == "translations" && v.translation != nil:
 		return s.translations(v.translation)
@@ -157,6 +157,9 @@ func (s *scanner) job(duration func(float64)) error {
 }
 
 func (s *scanner) results(result func(*item) error) error {
+	if result == nil {
+		return s.skipArray("results")
+	}
 	return s.array("results", func() error {
 		var it item
 		if err := s.decode("a result", &it); err != nil {
@@ -180,7 +183,7 @@ func (s *scanner) translations(translation func(string) (func(*sentence) error, 
 			return err
 		}
 		if each == nil {
-			return s.skip()
+			return s.skipArray("a translation")
 		}
 		return s.array("a translation", func() error {
 			var sent sentence
@@ -200,7 +203,7 @@ const (
 	// maxSeconds bounds times. A hundred days of audio are far more than the provider takes.
 	maxSeconds = 100 * 24 * 60 * 60
 	// maxLabel bounds, in bytes, the names of speakers, channels and languages, which are remembered.
-	maxLabel = 1 << 10
+	maxLabel = 256
 )
 
 // check makes sure that times and labels are within bounds. Times may be absent.

@@ -47,10 +47,11 @@ type boundedReader struct {
 var errTooLarge = errors.New("a value is too large")
 
 func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.read-b.consumed() > maxValue {
+	room := maxValue - (b.read - b.consumed())
+	if room <= 0 {
 		return 0, errTooLarge
 	}
-	n, err := b.r.Read(p)
+	n, err := b.r.Read(p[:min(int64(len(p)), room)])
 	b.read += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
@@ -130,7 +131,18 @@ func misplaced(what string, err *json.UnmarshalTypeError) string {
 	return fmt.Sprintf("%s that is not %s", what, wanted)
 }
 
-// skip reads the next value and forgets it.
+// skipArray reads an array, whose elements are small, and forgets it. It is several times as fast as skip.
+func (s *scanner) skipArray(what string) error {
+	return s.array(what, func() error { return s.decode(what, &forgotten{}) })
+}
+
+// forgotten is any value.
+type forgotten struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (*forgotten) UnmarshalJSON([]byte) error { return nil }
+
+// skip reads the next value, however large, and forgets it.
 func (s *scanner) skip() error {
 	for depth := 0; ; {
 		token, err := s.token()

@@ -61,8 +61,8 @@ func open(document io.ReadSeeker, language string) (*source, error) {
 	if !slices.Contains(sv.translations, language) {
 		return nil, &NoTranslationError{Language: language}
 	}
-	src.channels, err = src.translatedChannels()
-	return src, err
+	src.channels = sv.translatedChannels[language]
+	return src, nil
 }
 
 // renderedLanguage is the language of the rendering.

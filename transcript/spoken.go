@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -213,4 +214,11 @@ func share(w word, texts []string) []word {
 }
 
 // characters counts what a reader takes for characters: an emoji of several code points is one, an accent of its own is none.
-func characters(text string) int { return uniseg.GraphemeClusterCount(text) }
+func characters(text string) int {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return uniseg.GraphemeClusterCount(text)
+		}
+	}
+	return len(text)
+}

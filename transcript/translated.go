@@ -4,44 +4,18 @@
 package transcript
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
 
-// sentences goes through the sentences of the translation.
-func (src *source) sentences(each func(*sentence) error) error {
-	return src.walk(visitor{translation: func(language string) (func(*sentence) error, error) {
-		if language == src.language {
-			return each, nil
-		}
-		return nil, nil
-	}})
-}
-
-// translatedChannels are the channels of the translation, in the order in which they come.
-func (src *source) translatedChannels() ([]string, error) {
-	var channels []string
-	err := src.sentences(func(sent *sentence) error {
-		if !slices.Contains(channels, sent.Channel) {
-			channels = append(channels, sent.Channel)
-		}
-		if len(channels) > maxChannels {
-			return bound("it has more than %d channels", maxChannels)
-		}
-		return nil
-	})
-	return channels, err
-}
-
 // translated gives the words of a translation. The document has times for its sentences only; they are shared out.
 func (src *source) translated(channel string, emit func(word) error) error {
 	a := &assembler{} // for its times
 	var last rune
 	rtl := rightToLeftLanguages[src.language]
-	return src.sentences(func(sent *sentence) error {
+	each := func(sent *sentence) error {
 		text := clean(sent.Content)
 		if sent.Channel != channel || text == "" {
 			return nil
@@ -59,7 +33,13 @@ func (src *source) translated(channel string, emit func(word) error) error {
 			}
 		}
 		return nil
-	})
+	}
+	return src.walk(visitor{translation: func(language string) (func(*sentence) error, error) {
+		if language != src.language {
+			return nil, nil
+		}
+		return each, nil
+	}})
 }
 
 // divide makes words of a sentence, wherever Unicode's line breaking algorithm (UAX #14) allows a line to end. It knows the
