@@ -123,7 +123,7 @@ func TestTruncated(t *testing.T) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
-	refused(t, whole[:len(whole)-1])
+	_ = refused(t, whole[:len(whole)-1])
 }
 
 // Errors of the source are not the document's fault, and are there to be found.
