@@ -85,16 +85,15 @@ type filler struct {
 }
 
 func (f *filler) add(w word) {
-	length := characters(w.text)
 	if len(f.words) == 0 {
-		f.width = length
-	} else if wider := f.width + characters(w.delimiter) + length; wider <= f.layout.length {
+		f.width = w.width
+	} else if wider := f.width + characters(w.delimiter) + w.width; wider <= f.layout.length {
 		f.width = wider
 	} else {
 		f.breaks = append(f.breaks, len(f.words))
-		f.width = length
+		f.width = w.width
 	}
-	f.total += length
+	f.total += w.width
 	f.words = append(f.words, w)
 }
 
@@ -118,7 +117,7 @@ func (f *filler) full(w word) bool {
 	if w.end-f.words[0].start > maxCue {
 		return true
 	}
-	wider := f.width + characters(w.delimiter) + characters(w.text)
+	wider := f.width + characters(w.delimiter) + w.width
 	return wider > f.layout.length && len(f.breaks)+1 >= f.layout.lines
 }
 
@@ -139,7 +138,7 @@ func (f *filler) bestCut(w word) int {
 	rest := 0
 	clause := all
 	for i := all - 1; i > 0; i-- {
-		rest += characters(f.words[i].text)
+		rest += f.words[i].width
 		if 3*rest > 2*f.total {
 			break
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // joined is the text of a document with these results, in the format of results below, and this language_pack_info.
-func joined(t *testing.T, pack string, language, results string) string {
+func joined(t *testing.T, pack, language, results string) string {
 	t.Helper()
 	text := fmt.Sprintf(`{"metadata":{"transcription_config":{"language":%q}%s},"results":[%s]}`, language, pack, resultsOf(t, results))
 	return strings.TrimSuffix(render(t, "txt", []byte(text), Options{}), "\n")

@@ -14,6 +14,7 @@ import (
 // word is a piece of text that a line break does not divide: a word with the marks that attach to it.
 type word struct {
 	text      string
+	width     int    // characters of text
 	delimiter string // what stands between the word before and this one, when they are in one line
 	start     time.Duration
 	end       time.Duration // not before start
@@ -105,6 +106,7 @@ func (src *source) words(channel string) iter.Seq2[word, error] {
 	return func(yield func(word, error) bool) {
 		stopped := false
 		emit := func(w word) error {
+			w.width = characters(w.text)
 			if !yield(w, nil) {
 				stopped = true
 				return errStop
