@@ -31,12 +31,8 @@ import (
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
-const (
-	// probeTimeout bounds the request that tries a key.
-	probeTimeout = 30 * time.Second
-	// countInterval is how often the counts of running and waiting jobs are brought up to date.
-	countInterval = 30 * time.Second
-)
+// countInterval is how often the counts of running and waiting jobs are brought up to date.
+const countInterval = 30 * time.Second
 
 // AccountReconciler tries the keys of the accounts of one kind, and says in their status what came of it.
 type AccountReconciler struct {
@@ -90,7 +86,7 @@ func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account
 	p, err := r.providers.renew(ctx, account)
 	if err == nil {
 		status.BaseURL = ptr.To(p.baseURL)
-		err = r.probe(ctx, p)
+		err = p.probe(ctx, r.metrics)
 	}
 	if isConclusive(err) {
 		r.providers.believe(account.GetUID())
@@ -117,30 +113,12 @@ func (r *AccountReconciler) untilDue(account v1alpha1.Account) time.Duration {
 	return checked.Add(r.options.SecretInterval).Sub(r.options.Clock.Now())
 }
 
-// probe makes the cheapest request that only an accepted key can make.
-func (r *AccountReconciler) probe(ctx context.Context, p *provider) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	if err := p.limits.request(ctx); err != nil {
-		return err
-	}
-	err := probe(ctx, p)
-	r.metrics.observeRequest(operationList, err)
-	return err
-}
-
-// probe asks for one job of the list.
-func probe(ctx context.Context, p *provider) error {
-	for _, err := range p.client.ListJobs(ctx, speechmatics.ListOptions{PageSize: 1}) {
-		return err
-	}
-	return nil
-}
-
 // judge turns the outcome into conditions. It returns when to try again.
 func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus, err error, now time.Time) time.Duration {
 	var (
 		broken  *accountError
+		invalid *speechmatics.InvalidError
+		backend = backendOf(account.AccountSpec())
 		keyless = account.AccountSpec().APIKeySecretRef == nil
 		reason  = v1alpha1.ReasonKeyAccepted
 		message = "Speechmatics accepts the key"
@@ -149,12 +127,15 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 		after   = jitter(r.options.SecretInterval)
 	)
 	switch {
-	case err == nil && keyless:
-		reason, message = v1alpha1.ReasonReachable, backendNames[backendOf(account.AccountSpec())]+" answers without a key"
+	case err == nil && (keyless || backend == speechmatics.Worker):
+		reason, message = v1alpha1.ReasonReachable, backendNames[backend]+" answers"
 	case err == nil:
 	case errors.As(err, &broken):
 		reason, message, ready, stalled = broken.reason, broken.message, metav1.ConditionFalse, metav1.ConditionTrue
 		after = jitter(r.options.RetryInterval)
+	case errors.As(err, &invalid):
+		reason, ready, stalled = v1alpha1.ReasonInvalidAccount, metav1.ConditionFalse, metav1.ConditionTrue
+		message = fmt.Sprintf("the account cannot be used: %v", invalid)
 	case keyless && speechmatics.IsUnauthorized(err):
 		reason, ready, stalled = v1alpha1.ReasonKeyRequired, metav1.ConditionFalse, metav1.ConditionTrue
 		message = fmt.Sprintf("a key is asked for (%s): name the Secret that holds it in spec.apiKeySecretRef", explain(err))

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 
@@ -76,4 +77,26 @@ func (p *provider) keyProblem() string {
 		return fmt.Sprintf("a key is asked for, and %s has none", accountName(&p.account))
 	}
 	return "Speechmatics refused the key of " + accountName(&p.account)
+}
+
+// probe asks for the least that only an account which can be used is told: one job of the list. The HTTP batch worker is asked whether it is
+// ready, which nothing but a worker answers; that all its engines are in use is no fault.
+func (p *provider) probe(ctx context.Context, counted *metrics) error {
+	if err := p.limits.request(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if p.backend == speechmatics.Worker {
+		_, err := p.client.WorkerReady(ctx)
+		counted.observeRequest(operationReady, err)
+		return err
+	}
+	var first error
+	for _, err := range p.client.ListJobs(ctx, speechmatics.ListOptions{PageSize: 1}) {
+		first = err
+		break
+	}
+	counted.observeRequest(operationList, first)
+	return first
 }

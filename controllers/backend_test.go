@@ -6,14 +6,21 @@ package controllers
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
 
@@ -27,17 +34,21 @@ var neverArrived = simulator.Fault{
 	Kind: simulator.FaultError, Operation: simulator.OperationCreate, Status: http.StatusBadGateway, Body: simulator.BodyHTML, Count: 1,
 }
 
-func isRequest(method, path string) func(*http.Request) bool {
-	return func(r *http.Request) bool { return r.Method == method && strings.HasPrefix(r.URL.Path, path) }
-}
-
-// TestPremises_story goes the ordinary way without a key: notified, and polled.
+// TestPremises_story goes the ordinary way without a key, notified and polled, with every form of ID that is known.
 func TestPremises_story(t *testing.T) {
 	t.Parallel()
-	for _, backend := range []v1alpha1.Backend{appliance, worker} {
-		t.Run(string(backend), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		backend   v1alpha1.Backend
+		behaviour simulator.Behaviour
+	}{
+		"appliance":                {appliance, simulator.Behaviour{}},
+		"appliance, numbers":       {appliance, simulator.Behaviour{ApplianceIDs: simulator.ApplianceIDsNumber}},
+		"worker":                   {worker, simulator.Behaviour{}},
+		"worker, as its docs read": {worker, simulator.Behaviour{WorkerSpelling: simulator.WorkerSpellingProse}},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, onPremises(backend), withFaults(simulator.Fault{Kind: simulator.FaultNotificationLost, Title: "polled"}))
+			w := newWorld(t, onPremises(c.backend), withBehaviour(c.behaviour), withFaults(simulator.Fault{Kind: simulator.FaultNotificationLost, Title: "polled"}))
 			account := w.account()
 			w.awaitAccount(account, v1alpha1.ReasonReachable)
 			for _, name := range []string{"notified", "polled"} {
@@ -54,14 +65,9 @@ func TestPremises_story(t *testing.T) {
 					t.Errorf("the account has no key, and its fingerprint is %q", got)
 				}
 			}
-			want := `{"parallel_engines":4,"user_id":"ward-7"}`
-			for _, got := range w.premises.header("X-SM-Processing-Data") {
-				if got != want {
-					t.Errorf("X-SM-Processing-Data: %s, want %s", got, want)
-				}
-			}
-			if n := len(w.premises.header("X-SM-Processing-Data")); n != 2 {
-				t.Errorf("%d submissions had X-SM-Processing-Data, want 2", n)
+			want := slices.Repeat([]string{`{"parallel_engines":4,"user_id":"ward-7"}`}, 2)
+			if diff := cmp.Diff(want, w.premises.header(http.MethodPost, "X-SM-Processing-Data")); diff != "" {
+				t.Errorf("X-SM-Processing-Data of the submissions (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -149,7 +155,9 @@ func TestPremises_workerRestarted(t *testing.T) {
 			w.account()
 			job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.BackoffLimit = ptr.To(c.backoffLimit) })
 			w.awaitRecord(job)
-			w.premises.restart(w.simulator)
+			if !w.simulator.Restart() {
+				t.Fatal("the worker was not restarted")
+			}
 			message := w.awaitReason(job, c.reason)
 			w.wantSubmissions(job, c.submissions)
 			w.wantEvent(job, "forgets its jobs when it is restarted")
@@ -167,17 +175,21 @@ func TestPremises_workerRestartedWhileUncertain(t *testing.T) {
 	w.account()
 	job := w.job("job")
 	w.awaitReason(job, v1alpha1.ReasonSubmissionUnknown)
-	w.premises.restart(w.simulator)
+	if !w.simulator.Restart() {
+		t.Fatal("the worker was not restarted")
+	}
 	w.awaitReason(job, v1alpha1.ReasonSubmissionAmbiguous)
 	w.wantSubmissions(job, 1)
 }
 
-// TestPremises_busy has the worker be busy. Nothing has failed; the job says what it waits for, and goes on when there is room.
+// TestPremises_busy has the only engine of a worker be in use. Nothing has failed; the job says what it waits for, and goes on when there
+// is room.
 func TestPremises_busy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, onPremises(worker))
-	w.premises.busy.Store(true)
+	w := newWorld(t, onPremises(worker), withEngines(1), withProcessing(time.Second))
 	w.account()
+	running := w.job("running")
+	w.awaitRecord(running)
 	job := w.job("job")
 	w.eventually("the job says that the worker is busy", func() (bool, string) {
 		w.get(job)
@@ -185,25 +197,24 @@ func TestPremises_busy(t *testing.T) {
 		if ready == nil {
 			return false, "no condition Ready"
 		}
-		return ready.Reason == v1alpha1.ReasonWaiting && strings.Contains(ready.Message, "Server busy: 8 engines not available"), ready.Message
+		return ready.Reason == v1alpha1.ReasonWaiting && strings.Contains(ready.Message, "Server busy: 1 engines not available"), ready.Message
 	})
-	w.premises.busy.Store(false)
 	w.awaitReason(job, v1alpha1.ReasonComplete)
+	w.awaitReason(running, v1alpha1.ReasonComplete)
 	w.wantSubmissions(job, 1)
 	if valueOf(job.Status.FailedAttempts) != 0 {
 		t.Errorf("%d attempts have failed, want none", *job.Status.FailedAttempts)
 	}
 }
 
-// TestPremises_busyIsQuiet has many jobs wait for a busy worker with long waits: a few try, the others wait with them. Jobs that are
-// there already are followed all the same.
+// TestPremises_busyIsQuiet has many jobs wait for a busy worker with long waits: a few try, the others wait with them. The job that is
+// there already is followed all the same.
 func TestPremises_busyIsQuiet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withPatience(), withoutCallbacks(), onPremises(worker), withProcessing(2*time.Second))
+	w := newWorld(t, withPatience(), withoutCallbacks(), onPremises(worker), withEngines(1), withProcessing(3*time.Second))
 	w.account()
 	running := w.job("running")
 	w.awaitRecord(running)
-	w.premises.busy.Store(true)
 	var jobs []*v1alpha1.TranscriptionJob
 	for i := range 20 {
 		jobs = append(jobs, w.job(fmt.Sprintf("job-%02d", i)))
@@ -213,9 +224,12 @@ func TestPremises_busyIsQuiet(t *testing.T) {
 	}
 	w.awaitReason(running, v1alpha1.ReasonComplete)
 	w.consistently("nobody tries again and again", func() (bool, string) {
-		n := w.requests(operationSubmit)
+		n := w.premises.count(http.MethodPost)
 		return n <= 6, fmt.Sprintf("%d submissions", n)
 	})
+	if n := w.premises.count(http.MethodPost); n < 2 {
+		t.Errorf("%d submissions, so that the worker was never busy", n)
+	}
 }
 
 // TestPremises_workerCannotDelete wants jobs deleted where that is not possible, in every way there is: nothing waits for it, nothing is
@@ -225,7 +239,7 @@ func TestPremises_workerCannotDelete(t *testing.T) {
 	w := newWorld(t, onPremises(worker), withProcessing(time.Minute))
 	w.account()
 	t.Cleanup(func() {
-		if n := w.premises.count(isRequest(http.MethodDelete, "/")); n != 0 {
+		if n := w.premises.count(http.MethodDelete); n != 0 {
 			t.Errorf("%d requests to delete were sent to a worker, which knows none", n)
 		}
 	})
@@ -385,4 +399,47 @@ func TestPremises_keyRequired(t *testing.T) {
 		a.Spec.APIKeySecretRef = &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"}
 	})
 	w.awaitAccount(account, v1alpha1.ReasonKeyAccepted)
+}
+
+// TestPremises_workerAddress gives a worker an address beside which nothing can be found, and then a server that is no worker.
+func TestPremises_workerAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(appliance), withOptions(func(o *Options) { o.AllowedBaseURLs = []string{"http://localhost:1/api"} }))
+	for name, c := range map[string]struct {
+		baseURL, reason, says string
+	}{
+		"address":   {"http://localhost:1/api", v1alpha1.ReasonInvalidAccount, "/v2"},
+		"no-worker": {w.provider, v1alpha1.ReasonProviderUnavailable, "404"},
+	} {
+		account := &v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta(name), Spec: v1alpha1.SpeechmaticsAccountSpec{Backend: worker, BaseURL: &c.baseURL}}
+		w.create(account)
+		if message := w.awaitAccount(account, c.reason); !strings.Contains(message, c.says) {
+			t.Errorf("%s: the message %q does not say %q", name, message, c.says)
+		}
+	}
+}
+
+// TestBackends_documented holds the table in docs/backends.md to what the client's documentation says of the backends.
+func TestBackends_documented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "backends.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	words := map[string]string{"true": "yes", "false": "no", "168h0m0s": "7 days", "24h0m0s": "24 hours", "0s": "none"}
+	columns := []speechmatics.Backend{speechmatics.SaaS, speechmatics.Appliance, speechmatics.Worker}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[speechmatics.Capabilities]()) {
+		fmt.Fprintf(&want, "| %s |", field.Name)
+		for _, backend := range columns {
+			cell := fmt.Sprint(reflect.ValueOf(backend.Capabilities()).FieldByIndex(field.Index))
+			fmt.Fprintf(&want, " %s |", words[cell])
+		}
+		want.WriteString("\n")
+	}
+	_, table, _ := strings.Cut(string(page), "| | saas | appliance | worker |\n| --- | --- | --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	if diff := cmp.Diff(strings.TrimSpace(want.String()), strings.TrimSpace(table)); diff != "" {
+		t.Errorf("docs/backends.md (-want +got):\n%s", diff)
+	}
 }

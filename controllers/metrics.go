@@ -19,6 +19,7 @@ const (
 	operationList       = "list"
 	operationTranscript = "transcript"
 	operationDelete     = "delete"
+	operationReady      = "ready"
 )
 
 // metrics are what the manager counts, besides controller-runtime's own.

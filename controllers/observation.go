@@ -215,7 +215,7 @@ func (r *JobReconciler) vanished(ctx context.Context, s *scope, p *provider, cau
 	if !r.rests.missedTwice(s.job.UID, s.remoteID(), s.now(), r.options.RetryInterval) {
 		return verdict{}, pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics does not find job %s (%s); asking again", s.remoteID(), explain(cause))
 	}
-	if err := r.proveKey(ctx, p); err != nil {
+	if err := p.probe(ctx, r.metrics); err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	message := fmt.Sprintf("Speechmatics does not know job %s any more: %s", s.remoteID(), explain(cause))
@@ -251,18 +251,6 @@ func (r *JobReconciler) noteKey(ctx context.Context, s *scope, p *provider) erro
 	claim := *s.claim
 	claim.KeyFingerprint, claim.JobID = p.keyFingerprint, s.remoteID()
 	return r.writeClaim(ctx, s, claim)
-}
-
-// proveKey makes the cheapest request that only an accepted key can make.
-func (r *JobReconciler) proveKey(ctx context.Context, p *provider) error {
-	if err := p.limits.request(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	err := probe(ctx, p)
-	r.metrics.observeRequest(operationList, err)
-	return err
 }
 
 // unavailable is the pause after a request that the provider did not answer as it should. It slows the whole account down, or

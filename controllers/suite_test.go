@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -50,6 +51,10 @@ import (
 var env *testenv.Env
 
 func TestMain(m *testing.M) {
+	// Stories wait for most of their time, so that more of them run at a time than there are processors. -parallel overrides it.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	logf.SetLogger(logr.Discard())
 	os.Exit(testenv.Run(m, func(e *testenv.Env) { env = e }))
 }
@@ -72,7 +77,7 @@ type world struct {
 	ctx       context.Context
 	namespace string
 	simulator *simulator.Server
-	// premises is what stands in front of the simulator where it is not the hosted service.
+	// premises is where the simulator listens if it is not the hosted service.
 	premises *premises
 	// provider, public and internal are addresses.
 	provider, public, internal string
@@ -146,7 +151,7 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 		RetryInterval:         300 * time.Millisecond,
 	}
 	w.startSimulator(opts)
-	w.options.AllowedBaseURLs = []string{w.provider}
+	w.options.AllowedBaseURLs = append(w.options.AllowedBaseURLs, w.provider)
 	w.startManager()
 	t.Cleanup(w.check)
 	return w
@@ -188,7 +193,7 @@ func (w *world) startSimulator(opts []worldOption) {
 		option(w, &options)
 	}
 	w.simulator = simulator.New(options)
-	s := w.serve(contract.Handler(w.t, w.simulator)) // what the operator really sends must be what the provider specifies
+	s := w.serve()
 	w.provider = s.URL + "/v2"
 	w.t.Cleanup(func() {
 		s.CloseClientConnections()
@@ -201,12 +206,12 @@ func (w *world) startSimulator(opts []worldOption) {
 	})
 }
 
-// serve has the provider listen, and what stands in front of it.
-func (w *world) serve(provider http.Handler) *httptest.Server {
-	if w.premises == nil {
-		return httptest.NewServer(provider)
+// serve has the provider listen.
+func (w *world) serve() *httptest.Server {
+	if w.premises != nil {
+		return w.premises.listen(w.t, w.simulator)
 	}
-	return w.premises.listen(w.t, provider)
+	return httptest.NewServer(contract.Handler(w.t, w.simulator)) // what the operator really sends must be what the provider specifies
 }
 
 // startReceiver starts a webhook receiver with both stores.

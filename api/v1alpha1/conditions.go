@@ -147,7 +147,7 @@ const (
 const (
 	// ReasonKeyAccepted means that the provider accepted the key.
 	ReasonKeyAccepted = "KeyAccepted"
-	// ReasonReachable means that an installation on premises answers, and that the account has no key.
+	// ReasonReachable means that an installation on premises answers, and that there is no key to be tried.
 	ReasonReachable = "Reachable"
 	// ReasonKeyRequired means that the account has no key, and that one is asked for.
 	ReasonKeyRequired = "KeyRequired"
