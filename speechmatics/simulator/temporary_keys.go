@@ -43,7 +43,9 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request, by caller) {
 	}
 	wanted, err := readKeyRequest(w, r)
 	if err != nil {
-		s.writeError(w, http.StatusBadRequest, "Bad Request", err.Error())
+		// The reason is in message, where the provider's own library looks for it.
+		const status = http.StatusUnprocessableEntity
+		writeJSON(w, status, map[string]any{"code": status, "error": http.StatusText(status), "message": err.Error()})
 		return
 	}
 	token, ok := s.addTemporaryKey(by.project, wanted)

@@ -96,12 +96,12 @@ func TestClientReferences(t *testing.T) {
 func TestBadKeyRequests(t *testing.T) {
 	a := start(t, Options{})
 	for _, body := range []string{"", "[]", "{}", `{"ttl":59}`, `{"ttl":86401}`, `{"ttl":60.5}`, `{"ttl":"60"}`, `{"ttl":60,"client_ref":7}`, `{"ttl":60,"client_ref":"` + strings.Repeat("x", maxClientRef+1) + `"}`} {
-		if got := a.temporaryKey(body); got.status != http.StatusBadRequest {
+		if got := a.temporaryKey(body); got.status != http.StatusUnprocessableEntity || got.json(t)["message"] == "" {
 			t.Errorf("%.40s: %v", body, got)
 		}
 	}
 	for _, query := range []string{"", "?type=rt"} {
-		if got := a.do(http.MethodPost, "/v1/api_keys"+query, strings.NewReader(`{"ttl":60}`)); got.status != http.StatusBadRequest {
+		if got := a.do(http.MethodPost, "/v1/api_keys"+query, strings.NewReader(`{"ttl":60}`)); got.status != http.StatusUnprocessableEntity || got.json(t)["message"] == "" {
 			t.Errorf("%q: %v", query, got)
 		}
 	}
