@@ -206,12 +206,12 @@ func (w *world) startSimulator(opts []worldOption) {
 	})
 }
 
-// serve has the provider listen.
+// serve has the provider listen. What the operator really sends must be what the provider specifies for the kind of backend.
 func (w *world) serve() *httptest.Server {
 	if w.premises != nil {
-		return w.premises.listen(w.t, w.simulator)
+		return w.premises.listen(w.t, contract.Handler(w.t, contract.Backend(w.premises.backend), w.simulator))
 	}
-	return httptest.NewServer(contract.Handler(w.t, w.simulator)) // what the operator really sends must be what the provider specifies
+	return httptest.NewServer(contract.Handler(w.t, contract.SaaS, w.simulator))
 }
 
 // startReceiver starts a webhook receiver with both stores.

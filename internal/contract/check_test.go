@@ -61,8 +61,14 @@ func request(t *testing.T, method, target, body string) *http.Request {
 // violations has an exchange pass through a recorder and returns what it reports.
 func violations(t *testing.T, r *http.Request, status int, contentType, body string) string {
 	t.Helper()
+	return violationsOf(t, SaaS, r, status, contentType, body)
+}
+
+func violationsOf(t *testing.T, backend Backend, r *http.Request, status int, contentType, body string) string {
+	t.Helper()
 	var reported []string
 	recorder := Open(t).Record(NewCoverage(), func(err error) { reported = append(reported, err.Error()) })
+	recorder.Backend = backend
 	handler := recorder.API(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", contentType)
@@ -91,7 +97,8 @@ func TestRequests(t *testing.T) {
 	}{
 		{"right", post(plainConfig), ""},
 		{"fetch", submission(t, "config", `{"type":"transcription","transcription_config":{"language":"en"},"fetch_data":{"url":"u"}}`), ""},
-		{"library", withHeader(submissionTo(t, "?sm-sdk=a-1&wait=0&format=txt"), "X-SM-Processing-Data", `{"parallel_engines":1}`), ""},
+		{"library", submissionTo(t, "?sm-sdk=a-1&wait=0&format=txt"), ""},
+		{"setting for premises", withHeader(post(plainConfig), "X-SM-Processing-Data", `{"parallel_engines":1}`), "on premises only"},
 		{"misspelt member", post(`{"type":"transcription","transcription_config":{"language":"en","diarisation":"none"}}`), `"diarisation" is unsupported`},
 		{"member of Go", post(`{"type":"transcription","transcription_config":{"language":"en","AudioFiltering":{}}}`), `"AudioFiltering" is unsupported`},
 		{"missing member", post(`{"type":"transcription","transcription_config":{}}`), `property "language" is missing`},
@@ -268,4 +275,69 @@ func readAll(t *testing.T, r io.Reader) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+// TestBackends shows that a recorder knows how backends differ.
+func TestBackends(t *testing.T) {
+	Open(t)
+	anonymous := func(r *http.Request) *http.Request { r.Header.Del("Authorization"); return r }
+	withSettings := func(r *http.Request) *http.Request {
+		r.Header.Set("X-SM-Processing-Data", `{"parallel_engines":4,"user_id":"a"}`)
+		return r
+	}
+	workerJob := strings.NewReplacer(`"id"`, `"job_id"`, `"done"`, `"DONE"`, `"data_name"`, `"request_id": "a", "data_name"`).Replace(jobDone)
+	tests := []struct {
+		name    string
+		backend Backend
+		r       *http.Request
+		status  int
+		body    string
+		want    string
+	}{
+		{"appliance", Appliance, anonymous(withSettings(submission(t, "config", plainConfig, "data_file", "RIFF"))), 201, created, ""},
+		{"worker", Worker, anonymous(request(t, http.MethodGet, "/v2/jobs/a", "")), 200, workerJob, ""},
+		{"worker as specified", Worker, anonymous(request(t, http.MethodGet, "/v2/jobs/a", "")), 200, jobDone, ""},
+		{"worker's error", Worker, anonymous(request(t, http.MethodGet, "/v2/jobs/a", "")), 404, `{"detail":"Not Found"}`, ""},
+		{"worker's own", Worker, anonymous(request(t, http.MethodGet, "/ready", "")), 200, `{"ready":true}`, ""},
+		{"taken for a worker", Appliance, anonymous(request(t, http.MethodGet, "/ready", "")), 404, `{"code":404,"error":"Not Found"}`, ""},
+		{"nobody else's", SaaS, anonymous(request(t, http.MethodGet, "/ready", "")), 200, `{"ready":true}`, "no operation"},
+		{"no key", SaaS, anonymous(request(t, http.MethodGet, "/v2/jobs/a", "")), 200, jobDone, "bearer token"},
+		{"waiting", Appliance, request(t, http.MethodGet, "/v2/jobs/a?wait=0", ""), 200, jobDone, "hosted service only"},
+		{"deleting", Worker, request(t, http.MethodDelete, "/v2/jobs/a", ""), 405, `{"detail":"Method Not Allowed"}`, "does not have this"},
+		{"listing deleted ones", Worker, request(t, http.MethodGet, "/v2/jobs?include_deleted=true", ""), 200, `{"jobs":[]}`, "does not have this"},
+		{"another error", Worker, request(t, http.MethodGet, "/v2/jobs/a", ""), 404, `{"code":404,"error":"Job not found"}`, "no detail"},
+		{"error of a worker", Appliance, request(t, http.MethodGet, "/v2/jobs/a", ""), 404, `{"detail":"Not Found"}`, `property "code" is missing`},
+		{"states in capitals", Appliance, request(t, http.MethodGet, "/v2/jobs/a", ""), 200, strings.Replace(jobDone, "done", "DONE", 1), "/job/status"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := violationsOf(t, tt.backend, tt.r, tt.status, asJSON, tt.body); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("reported %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestOnPurpose: a violation that is refused is reported, unless it is on purpose; one that is not refused always is.
+func TestOnPurpose(t *testing.T) {
+	var reported []error
+	recorder := Open(t).Record(nil, func(err error) { reported = append(reported, err) })
+	send := func(status int, body string) {
+		recorder.API(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", asJSON)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		})).ServeHTTP(httptest.NewRecorder(), submission(t, "config", `{"type":"none"}`))
+	}
+	const refusal = `{"code":400,"error":"Job rejected"}`
+	recorder.OnPurpose(func() { send(http.StatusBadRequest, refusal) })
+	if len(reported) != 0 {
+		t.Errorf("on purpose, and refused: %v", reported)
+	}
+	send(http.StatusBadRequest, refusal)
+	recorder.OnPurpose(func() { send(http.StatusCreated, created) })
+	if len(reported) != 2 {
+		t.Errorf("reported %v, want 2 violations", reported)
+	}
 }

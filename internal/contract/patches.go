@@ -149,6 +149,15 @@ var patches = []patch{
 			"summarization_config": {}}`},
 	},
 	{
+		name:   "requests of the worker",
+		reason: "docs (batch persistent worker): its jobs have a request_id as well",
+		apply: func(current, _ object) {
+			current.at("definitions", "JobDetails", "properties")["request_id"] = ofType("string")
+		},
+		witness: witness{definition: "JobDetails", document: `{"id": "a", "request_id": "b", "data_name": "", "status": "running",
+			"created_at": "2026-01-02T03:04:05Z"}`},
+	},
+	{
 		name:   "layout of audio_event_summary",
 		reason: "the schema has overall and channels; docs' sample has the types of events at once. Both are accepted",
 		apply: func(current, _ object) {

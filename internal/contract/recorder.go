@@ -8,11 +8,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
-	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -21,35 +23,45 @@ const maxBody = 64 << 20
 
 // Recorder checks what passes between a client and a server, and remembers what was there. It is safe for concurrent use.
 type Recorder struct {
-	// KeyOptional permits requests without a key, as backends on premises do.
-	KeyOptional bool
+	// Backend is the kind of server; SaaS if nobody changes it. Only before the first request.
+	Backend Backend
 
-	spec     *Spec
-	report   func(error)
-	coverage *Coverage
+	spec      *Spec
+	report    func(error)
+	coverage  *Coverage
+	onPurpose atomic.Bool
 }
 
 // Record returns a recorder that reports every violation; report may be called at any time until the server is closed.
 func (s *Spec) Record(coverage *Coverage, report func(error)) *Recorder {
-	return &Recorder{spec: s, report: report, coverage: coverage}
+	return &Recorder{Backend: SaaS, spec: s, report: report, coverage: coverage}
+}
+
+// OnPurpose does something that sends invalid requests. As long as they are refused as such, they are not reported.
+func (r *Recorder) OnPurpose(do func()) {
+	r.onPurpose.Store(true)
+	defer r.onPurpose.Store(false)
+	do()
 }
 
 // Handler returns a handler that lets the test fail for every request to next, and every answer of it, that the provider's specification
 // does not permit. Without the specification it is next itself, since a test has more to say than this.
-func Handler(t testing.TB, next http.Handler) http.Handler {
+func Handler(t testing.TB, backend Backend, next http.Handler) http.Handler {
 	t.Helper()
 	if !Available() {
 		t.Logf("requests and answers are not held against the provider's specification, which is not here; see package contract")
 		return next
 	}
-	return Open(t).Record(nil, func(err error) { t.Error(err) }).API(next)
+	recorder := Open(t).Record(nil, func(err error) { t.Error(err) })
+	recorder.Backend = backend
+	return recorder.API(next)
 }
 
 // API returns a handler that records and checks the exchanges of next, which serves the API below /v2. An answer that is broken off on
 // purpose is not checked, nor is the body of a request that next did not read to its end.
 func (r *Recorder) API(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if isOutside(request.URL.Path) {
+		if r.Backend.isOutside(request.URL.Path) {
 			next.ServeHTTP(w, request)
 			return
 		}
@@ -72,16 +84,6 @@ func (r *Recorder) API(next http.Handler) http.Handler {
 	})
 }
 
-// isOutside reports whether the specification is not about a path.
-func isOutside(path string) bool {
-	for prefix := range outside {
-		if path == prefix || (strings.HasSuffix(prefix, "/") && strings.HasPrefix(path, prefix)) {
-			return true
-		}
-	}
-	return false
-}
-
 // check checks an exchange, and remembers what was in it.
 func (r *Recorder) check(ctx context.Context, x *exchange) {
 	about := x.request.Method + " " + x.request.URL.Path
@@ -90,19 +92,34 @@ func (r *Recorder) check(ctx context.Context, x *exchange) {
 		r.report(err)
 		return
 	}
-	// That a request without a key is refused is for the tests of the server to try.
-	keyOptional := r.KeyOptional || x.status == http.StatusUnauthorized
-	// A request that is refused as invalid may have been invalid on purpose.
-	refused := x.status == http.StatusBadRequest || x.status == http.StatusUnprocessableEntity
-	if err := r.spec.checkRequest(ctx, op, x, keyOptional); err != nil && !refused {
+	refused := r.onPurpose.Load() && (x.status == http.StatusBadRequest || x.status == http.StatusUnprocessableEntity)
+	if err := r.checkRequest(ctx, op, x); err != nil && !refused {
 		r.report(fmt.Errorf("%s: request: %w", about, err))
 	}
-	if err := r.spec.checkAnswer(ctx, op, x); err != nil {
+	if err := r.checkAnswer(ctx, op, x); err != nil {
 		r.report(fmt.Errorf("%s: answer %d: %w", about, x.status, err))
 	}
 	if r.coverage != nil {
 		r.coverage.add(r.spec, op, x, refused)
 	}
+}
+
+func (r *Recorder) checkRequest(ctx context.Context, op *operation, x *exchange) error {
+	// That a request without a key is refused is for the tests of the server to try.
+	keyOptional := r.Backend != SaaS || x.status == http.StatusUnauthorized
+	return errors.Join(r.spec.checkRequest(ctx, op, x, keyOptional), r.Backend.checkBackend(op, x.request))
+}
+
+func (r *Recorder) checkAnswer(ctx context.Context, op *operation, x *exchange) error {
+	if r.Backend != Worker {
+		return r.spec.checkAnswer(ctx, op, x)
+	}
+	if mediaType, _, _ := mime.ParseMediaType(x.header.Get("Content-Type")); x.status >= http.StatusBadRequest && isJSON(mediaType) {
+		return checkDetail(x.answer)
+	}
+	translated := *x
+	translated.answer = asSpecified(x.answer)
+	return r.spec.checkAnswer(ctx, op, &translated)
 }
 
 // bounded keeps the beginning of what is written.

@@ -33,7 +33,8 @@ var scenarios = []struct {
 	{name: "fetched", run: fetched},
 	{name: "usage", options: simulator.Options{Clock: calendar}, run: usage},
 	{name: "files", run: files},
-	{name: "on premises", run: onPremises},
+	{name: "on an appliance", options: simulator.Options{Backend: simulator.BackendAppliance}, run: onAppliance},
+	{name: "on a worker", options: simulator.Options{Backend: simulator.BackendWorker}, run: onWorker},
 	{name: "limits", options: simulator.Options{Limits: simulator.Limits{
 		ReadsPerSecond: 1, SubmissionsPerSecond: -1, RunningJobs: 1, UploadBytes: 10_000,
 	}, Speed: 0.001}, run: limits},

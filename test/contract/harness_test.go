@@ -23,7 +23,10 @@ import (
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The simulator's regular expressions have a time limit; the clock for it, one for all, stops by itself some time after.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2.runClock"))
+}
 
 const apiKey = "contract-key-0123456789"
 
@@ -40,8 +43,10 @@ type service struct {
 // serve starts a service that is fast and does not limit requests, unless the options say otherwise.
 func serve(t *testing.T, coverage *contract.Coverage, options simulator.Options) *service {
 	t.Helper()
+	options = withDefaults(t, options)
 	s := &service{t: t, recorder: contract.Open(t).Record(coverage, func(err error) { t.Error(err) })}
-	s.simulator = simulator.New(withDefaults(t, options))
+	s.recorder.Backend = contract.Backend(options.Backend)
+	s.simulator = simulator.New(options)
 	server := httptest.NewServer(s.recorder.API(s.simulator))
 	s.base = server.URL + "/v2"
 	s.http = server.Client()
@@ -59,7 +64,9 @@ func serve(t *testing.T, coverage *contract.Coverage, options simulator.Options)
 
 func withDefaults(t *testing.T, options simulator.Options) simulator.Options {
 	t.Helper()
-	options.APIKeys = []string{apiKey}
+	if options.Backend == "" {
+		options.Backend, options.APIKeys = simulator.BackendSaaS, []string{apiKey}
+	}
 	options.MediaDir = t.TempDir()
 	options.Transcripts = scripts
 	if options.Speed == 0 {

@@ -17,7 +17,10 @@ import (
 
 // lifeOfAJob walks the ordinary way: submit, wait, read in every format, list, delete.
 func lifeOfAJob(s *service) {
-	ids := []string{s.done(english()), s.done(english())}
+	tracked := english()
+	tracked.Tracking = &speechmatics.Tracking{Reference: "a/1/b"}
+	ids := []string{s.done(english()), s.done(tracked)}
+	s.find("a/1/b", time.Now(), ids[1])
 	for _, id := range ids {
 		for _, format := range []speechmatics.TranscriptFormat{
 			speechmatics.FormatJSONv2, speechmatics.FormatText, speechmatics.FormatSRT,
@@ -128,11 +131,13 @@ func refusals(s *service) {
 	wantStatus(s.t, err, http.StatusUnauthorized)
 	_, err = s.GetJob(s.t.Context(), someJob)
 	wantStatus(s.t, err, http.StatusNotFound)
-	_, err = s.trySubmit(speechmatics.JobConfig{Type: "subtitling"})
-	wantStatus(s.t, err, http.StatusBadRequest)
-	if status, _ := s.raw(http.MethodGet, "/jobs?limit=many"); status != http.StatusUnprocessableEntity {
-		s.t.Errorf("got %d", status)
-	}
+	s.recorder.OnPurpose(func() {
+		_, err := s.trySubmit(speechmatics.JobConfig{Type: "subtitling"})
+		wantStatus(s.t, err, http.StatusBadRequest)
+		if status, _ := s.raw(http.MethodGet, "/jobs?limit=many"); status != http.StatusUnprocessableEntity {
+			s.t.Errorf("got %d", status)
+		}
+	})
 	id := s.done(english())
 	if !s.simulator.ExpireJob(id) {
 		s.t.Fatal("the job does not expire")

@@ -109,18 +109,3 @@ func files(s *service) {
 		s.t.Errorf("the media has %d bytes, want %d", got, want)
 	}
 }
-
-// onPremises sends what only backends on premises know.
-func onPremises(s *service) {
-	appliance := s.client(speechmatics.WithAPIKey(apiKey), speechmatics.WithBackend(speechmatics.Appliance))
-	created, err := appliance.CreateJob(s.t.Context(), speechmatics.CreateJobRequest{
-		Config: english(), Media: upload(s.t, "standup.wav"),
-		ProcessingData: &speechmatics.ProcessingData{ParallelEngines: 4, UserID: "Åse"},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := appliance.GetJob(s.t.Context(), created.ID); err != nil {
-		s.t.Error(err)
-	}
-}
