@@ -115,7 +115,10 @@ func (sv *survey) result(it *item) error {
 			sv.last = max(sv.last, seconds(*at))
 		}
 	}
-	said := best(it.Alternatives)
+	if _, err := it.text(writing{}); err != nil {
+		return err
+	}
+	said := it.Alternatives.best()
 	if said.Language != "" {
 		sv.spoken[said.Language]++
 	}

@@ -106,6 +106,38 @@ func TestMemoryDoesNotGrowWithTheTranslation(t *testing.T) {
 	runtime.KeepAlive(document)
 }
 
+// writeGauge looks while it is written to.
+type writeGauge struct{ written, peak uint64 }
+
+func (g *writeGauge) Write(p []byte) (int, error) {
+	const every = 128 << 10
+	before := g.written / every
+	g.written += uint64(len(p))
+	if g.written/every > before {
+		g.peak = max(g.peak, liveHeap())
+	}
+	return len(p), nil
+}
+
+// A single result may be large, too: it is divided piece by piece.
+func TestMemoryOfALargeResult(t *testing.T) {
+	const limit = 4 << 20
+	text := strings.Repeat("a ", maxValue/8)
+	for language, document := range map[string]string{
+		"":   `{"results":[{"type":"word","alternatives":[{"content":"` + text + `"}]}]}`,
+		"de": `{"results":[],"translations":{"de":[{"content":"` + text + `"}]}}`,
+	} {
+		g := &writeGauge{}
+		before := liveHeap()
+		if err := WriteVTT(g, strings.NewReader(document), Options{Language: language}); err != nil {
+			t.Fatal(err)
+		}
+		if g.peak == 0 || g.peak > before+limit {
+			t.Errorf("%q: %d bytes were in use at a time, want at most %d", language, g.peak-before, limit)
+		}
+	}
+}
+
 // BenchmarkRender says how many bytes are allocated for each byte of an hour's document.
 func BenchmarkRender(b *testing.B) {
 	document := longDocument(time.Hour)

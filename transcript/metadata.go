@@ -113,14 +113,14 @@ func (s *scanner) identification(m *metadata) error {
 
 func (s *scanner) identified(m *metadata) error {
 	var part struct {
-		Start        *float64      `json:"start_time"`
-		End          *float64      `json:"end_time"`
-		Alternatives []alternative `json:"alternatives"`
+		Start        *float64     `json:"start_time"`
+		End          *float64     `json:"end_time"`
+		Alternatives alternatives `json:"alternatives"`
 	}
 	if err := s.decode("a part of metadata.language_identification", &part); err != nil {
 		return err
 	}
-	language := best(part.Alternatives).Language
+	language := part.Alternatives.best().Language
 	if language == "" {
 		return nil
 	}

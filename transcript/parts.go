@@ -4,6 +4,7 @@
 package transcript
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -15,23 +16,26 @@ import (
 
 // item is an element of results.
 type item struct {
-	Type         string        `json:"type"`
-	Start        *float64      `json:"start_time"`
-	End          *float64      `json:"end_time"`
-	Channel      string        `json:"channel"`
-	AttachesTo   string        `json:"attaches_to"`
-	IsEOS        *bool         `json:"is_eos"`
-	Alternatives []alternative `json:"alternatives"`
-	WrittenForm  []form        `json:"written_form"`
-	SpokenForm   []form        `json:"spoken_form"`
+	Type         string          `json:"type"`
+	Start        *float64        `json:"start_time"`
+	End          *float64        `json:"end_time"`
+	Channel      string          `json:"channel"`
+	AttachesTo   string          `json:"attaches_to"`
+	IsEOS        *bool           `json:"is_eos"`
+	Alternatives alternatives    `json:"alternatives"`
+	WrittenForm  json.RawMessage `json:"written_form"`
+	SpokenForm   json.RawMessage `json:"spoken_form"`
 }
 
 // form is a word or a punctuation mark inside an entity.
 type form struct {
-	Type         string        `json:"type"`
-	AttachesTo   string        `json:"attaches_to"`
-	Alternatives []alternative `json:"alternatives"`
+	Type         string       `json:"type"`
+	AttachesTo   string       `json:"attaches_to"`
+	Alternatives alternatives `json:"alternatives"`
 }
+
+// alternatives are ordered by their likelihood. Only the first one is read.
+type alternatives [1]alternative
 
 type alternative struct {
 	Content  string `json:"content"`
@@ -51,13 +55,8 @@ const (
 // unknownSpeaker is the label of words whose speaker is not known, of all words where speakers were not asked for.
 const unknownSpeaker = "UU"
 
-// best is the likeliest alternative, which is the first.
-func best(alternatives []alternative) alternative {
-	if len(alternatives) == 0 {
-		return alternative{}
-	}
-	return alternatives[0]
-}
+// best is the likeliest alternative, empty if there is none.
+func (a alternatives) best() alternative { return a[0] }
 
 // sentence is an element of a translation.
 type sentence struct {
@@ -87,7 +86,7 @@ func (s *scanner) walk(v visitor) error {
 	return err
 }
 
-// boundError is what functions return that find a bound broken and do not know where they are in the document.
+// boundError is what functions return that find something wrong and do not know where they are in the document.
 type boundError string
 
 func (e boundError) Error() string { return string(e) }
@@ -165,7 +164,7 @@ func (s *scanner) results(result func(*item) error) error {
 		if err := s.decode("a result", &it); err != nil {
 			return err
 		}
-		said := best(it.Alternatives)
+		said := it.Alternatives.best()
 		if err := check(it.Start, it.End, it.Channel, said.Language, said.Speaker); err != nil {
 			return err
 		}

@@ -49,6 +49,8 @@ func TestRefuses(t *testing.T) {
 		"results of another type":  {`{"results":{}}`, "results is not an array"},
 		"a result of another type": {`{"results":["word"]}`, "a result that is not an object"},
 		"a text of another type":   {result(`"type":"word","alternatives":[{"content":5}]`), "content that is not a string"},
+		"a form of another type":   {result(`"type":"entity","written_form":["x"]`), "a form of an entity that is not an object"},
+		"forms of another type":    {result(`"type":"entity","spoken_form":{}`), "a form of an entity is not an array"},
 		"a time of another type":   {result(`"start_time":"secret"`), "start_time that is not a number"},
 		"a time without end":       {result(`"start_time":1e999`), "start_time that is not a number within bounds"},
 		"a time too late":          {result(`"end_time":1e9`), "a time of more than"},

@@ -4,7 +4,10 @@
 package transcript
 
 import (
-	"slices"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"iter"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -48,11 +51,11 @@ func (a *assembler) item(it *item) error {
 		a.turn++
 		return nil
 	}
-	text := clean(it.text(a.writing))
-	if text == "" {
-		return nil
+	text, err := it.text(a.writing)
+	if err != nil || text == "" {
+		return err
 	}
-	said := best(it.Alternatives)
+	said := it.Alternatives.best()
 	attachesTo, mark := it.punctuation(text)
 	delimiter, attached := a.joiner.join(text, said.Language, attachesTo)
 	w := word{
@@ -65,38 +68,52 @@ func (a *assembler) item(it *item) error {
 }
 
 // text is what an item contributes to the text. An entity is written once: not both as itself and in its forms.
-func (it *item) text(w writing) string {
+func (it *item) text(w writing) (string, error) {
 	switch it.Type {
 	case typeWord, typePunctuation:
-		return best(it.Alternatives).Content
+		return clean(it.Alternatives.best().Content), nil
 	case typeEntity:
-		if content := best(it.Alternatives).Content; content != "" {
-			return content
+		if content := clean(it.Alternatives.best().Content); content != "" {
+			return content, nil
 		}
-		if written := joinForms(w, it.WrittenForm); written != "" {
-			return written
+		if written, err := joinForms(w, it.WrittenForm); written != "" || err != nil {
+			return written, err
 		}
 		return joinForms(w, it.SpokenForm)
 	default:
-		return ""
+		return "", nil
 	}
 }
 
-func joinForms(w writing, forms []form) string {
+// joinForms is the text of one of an entity's forms, which may be absent.
+func joinForms(w writing, forms json.RawMessage) (string, error) {
+	if forms == nil {
+		return "", nil
+	}
 	j := joiner{writing: w}
 	var b strings.Builder
-	for _, f := range forms {
-		said := best(f.Alternatives)
+	s := newScanner(bytes.NewReader(forms))
+	err := s.array("a form of an entity", func() error {
+		var f form
+		if err := s.decode("a form of an entity", &f); err != nil {
+			return err
+		}
+		said := f.Alternatives.best()
 		text := clean(said.Content)
 		if text == "" {
-			continue
+			return nil
 		}
 		it := item{Type: f.Type, AttachesTo: f.AttachesTo}
 		attachesTo, _ := it.punctuation(text)
 		delimiter, _ := j.join(text, said.Language, attachesTo)
 		b.WriteString(delimiter + text)
+		return nil
+	})
+	var format *FormatError
+	if errors.As(err, &format) { // its place is one in the forms
+		err = boundError(format.What)
 	}
-	return b.String()
+	return b.String(), err
 }
 
 // punctuation says where a mark attaches and what it ends; of a word it says neither.
@@ -139,16 +156,26 @@ func (a *assembler) times(start, end *float64) (time.Duration, time.Duration) {
 
 // add takes a piece of text, which may have spaces in it, as entities have.
 func (a *assembler) add(w word, attached bool) error {
-	texts := strings.Split(w.text, " ")
-	for i, piece := range share(w, texts) {
-		if i > 0 {
-			piece.delimiter = " "
-		}
-		if err := a.piece(piece, attached && i == 0); err != nil {
+	for piece := range share(w, fields) {
+		if err := a.piece(piece, attached); err != nil {
 			return err
 		}
+		attached = false
 	}
 	return nil
+}
+
+// fields divides a text at its spaces, into pieces and what stands before each of them.
+func fields(text string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		delimiter := ""
+		for piece := range strings.SplitSeq(text, " ") {
+			if !yield(delimiter, piece) {
+				return
+			}
+			delimiter = " "
+		}
+	}
 }
 
 func (a *assembler) piece(w word, attached bool) error {
@@ -187,30 +214,32 @@ func (a *assembler) flush() error {
 	return a.emit(w)
 }
 
-// share divides a word's text, sharing its time by the lengths of the pieces. What it ends, the last one ends.
-func share(w word, texts []string) []word {
-	if len(texts) == 1 {
-		return []word{w}
-	}
-	lengths := make([]int, len(texts))
-	total := 0
-	for i, text := range texts {
-		lengths[i] = characters(text)
-		total += lengths[i]
-	}
-	pieces := slices.Repeat([]word{w}, len(texts))
-	before := 0
-	for i := range pieces {
-		p := &pieces[i]
-		p.text = texts[i]
-		p.start = w.start + (w.end-w.start)*time.Duration(before)/time.Duration(total)
-		before += lengths[i]
-		p.end = w.start + (w.end-w.start)*time.Duration(before)/time.Duration(total)
-		if i < len(pieces)-1 {
-			p.mark = noMark
+// share divides a word's text, sharing its time by the lengths of the pieces. What it ends, the last one ends. Pieces are made
+// one at a time: a text may be as long as maxValue.
+func share(w word, divide func(text string) iter.Seq2[string, string]) iter.Seq[word] {
+	return func(yield func(word) bool) {
+		total := 0
+		for _, text := range divide(w.text) {
+			total += characters(text)
+		}
+		before := 0
+		for delimiter, text := range divide(w.text) {
+			p := w
+			p.text, p.mark = text, noMark
+			if before > 0 {
+				p.delimiter = delimiter
+			}
+			p.start = w.start + (w.end-w.start)*time.Duration(before)/time.Duration(total)
+			before += characters(text)
+			p.end = w.start + (w.end-w.start)*time.Duration(before)/time.Duration(total)
+			if before == total {
+				p.mark = w.mark
+			}
+			if !yield(p) {
+				return
+			}
 		}
 	}
-	return pieces
 }
 
 // characters counts what a reader takes for characters: an emoji of several code points is one, an accent of its own is none.

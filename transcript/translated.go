@@ -4,6 +4,7 @@
 package transcript
 
 import (
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -27,7 +28,10 @@ func (src *source) translated(channel string, emit func(word) error) error {
 			w.delimiter = gap(last, first)
 		}
 		last, _ = utf8.DecodeLastRuneInString(text)
-		for _, piece := range divide(w) {
+		for piece := range share(w, lineSegments) {
+			if piece.mark == noMark {
+				piece.mark = markOf(piece.text)
+			}
 			if err := emit(piece); err != nil {
 				return err
 			}
@@ -42,28 +46,21 @@ func (src *source) translated(channel string, emit func(word) error) error {
 	}})
 }
 
-// divide makes words of a sentence, wherever Unicode's line breaking algorithm (UAX #14) allows a line to end. It knows the
-// scripts without spaces, and which marks must not begin a line.
-func divide(w word) []word {
-	var texts, delimiters []string
-	delimiter := w.delimiter
-	for rest, state := w.text, -1; rest != ""; {
-		var segment string
-		segment, rest, _, state = uniseg.FirstLineSegmentInString(rest, state)
-		text := strings.TrimRight(segment, " ")
-		texts = append(texts, text)
-		delimiters = append(delimiters, delimiter)
-		delimiter = segment[len(text):]
-	}
-	pieces := share(w, texts)
-	for i := range pieces {
-		p := &pieces[i]
-		p.delimiter = delimiters[i]
-		if i < len(pieces)-1 {
-			p.mark = markOf(p.text)
+// lineSegments divides a text wherever Unicode's line breaking algorithm (UAX #14) allows a line to end, into pieces and what
+// stands before each of them. It knows the scripts without spaces, and which marks must not begin a line.
+func lineSegments(text string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		delimiter := ""
+		for rest, state := text, -1; rest != ""; {
+			var segment string
+			segment, rest, _, state = uniseg.FirstLineSegmentInString(rest, state)
+			piece := strings.TrimRight(segment, " ")
+			if !yield(delimiter, piece) {
+				return
+			}
+			delimiter = segment[len(piece):]
 		}
 	}
-	return pieces
 }
 
 // markOf says what a word inside a sentence ends, by its last character. A full stop there is that of an abbreviation or of a
