@@ -8,7 +8,7 @@ package v1alpha1
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.model) && has(self.operatingPoint))",message="set model or operatingPoint, not both: operatingPoint is the older name of model"
 // +kubebuilder:validation:XValidation:rule="!(self.language == 'auto' && has(self.outputLocale))",message="outputLocale cannot be combined with language auto"
-// +kubebuilder:validation:XValidation:rule="!(has(self.model) && self.model == 'melia-1') || self.language == 'multi'",message="model melia-1 needs language multi"
+// +kubebuilder:validation:XValidation:rule="!((has(self.model) && self.model == 'melia-1') || (has(self.operatingPoint) && self.operatingPoint == 'melia-1')) || self.language == 'multi'",message="model melia-1 needs language multi"
 // +kubebuilder:validation:XValidation:rule="!(has(self.domain) && self.domain == 'medical') || (has(self.model) && self.model == 'enhanced') || (has(self.operatingPoint) && self.operatingPoint == 'enhanced')",message="domain medical needs model enhanced"
 // +kubebuilder:validation:XValidation:rule="!has(self.channelDiarizationLabels) || (has(self.diarization) && self.diarization == 'channel')",message="channelDiarizationLabels needs diarization channel"
 // +kubebuilder:validation:XValidation:rule="!has(self.speakerDiarization) || (has(self.diarization) && self.diarization == 'speaker')",message="speakerDiarization needs diarization speaker"

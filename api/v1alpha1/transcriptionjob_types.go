@@ -152,8 +152,10 @@ type TranscriptionJobSpec struct {
 
 	// providerConfig carries options that are newer than this API: an object in the provider's own names (snake_case), merged last
 	// into the job's configuration by the rules of RFC 7386, so that null removes a member. What the operator owns cannot
-	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference. At most 64 KiB. Immutable.
+	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference; a job that tries to fails
+	// before it is submitted. At most 64 members, 64 KiB and 32 levels. Immutable.
 	// +kubebuilder:validation:Type=object
+	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +mapType=atomic
 	// +optional

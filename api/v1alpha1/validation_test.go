@@ -153,7 +153,18 @@ func TestTranscriptionJob_immutability(t *testing.T) {
 	const full = validJob + `
 accountRef: {name: a}
 tracking: {title: a}
-transcripts: {formats: [txt], configMap: {name: a, retentionPolicy: Delete}}
+transcripts: {formats: [json-v2], configMap: {name: a, retentionPolicy: Delete}}
+translation: {targetLanguages: [de]}
+languageIdentification: {defaultLanguage: en}
+summarization: {summaryLength: brief}
+sentimentAnalysis: {}
+topicDetection: {topics: [a]}
+autoChapters: {}
+audioEvents: {types: [music]}
+output: {srtOverrides: {maxLines: 1}}
+notifications: [{url: "https://a.example/a"}]
+processing: {parallelEngines: 2}
+providerConfig: {a: {b: 1}}
 backoffLimit: 2
 ambiguousSubmissionPolicy: Resubmit
 suspend: true
@@ -162,6 +173,7 @@ activeDeadlineSeconds: 60
 ttlSecondsAfterFinished: 60
 remoteDeletionPolicy: Never
 `
+	const documentJob = validJob + "transcripts: {formats: [json-v2]}"
 	cases := []struct {
 		name   string
 		from   string
@@ -182,6 +194,39 @@ remoteDeletionPolicy: Never
 		{"format", full, "transcripts: {formats: [srt]}", "transcripts is immutable"},
 		{"store set", validJob, "transcripts: {configMap: {name: a}}", "transcripts is immutable"},
 		{"store unset", full, "transcripts: {configMap: null}\nttlSecondsAfterFinished: null", "transcripts is immutable"},
+		{"translation", full, "translation: {targetLanguages: [fr]}", "translation is immutable"},
+		{"translation set", validJob, "translation: {targetLanguages: [de]}", "translation is immutable"},
+		{"translation unset", full, "translation: null", "translation is immutable"},
+		{"language identification", full, "languageIdentification: {defaultLanguage: de}", "languageIdentification is immutable"},
+		{"language identification set", validJob, "languageIdentification: {}", "languageIdentification is immutable"},
+		{"language identification unset", full, "languageIdentification: null", "languageIdentification is immutable"},
+		{"summary", full, "summarization: {summaryLength: detailed}", "summarization is immutable"},
+		{"summary set", documentJob, "summarization: {}", "summarization is immutable"},
+		{"summary unset", full, "summarization: null", "summarization is immutable"},
+		{"sentiment set", documentJob, "sentimentAnalysis: {}", "sentimentAnalysis is immutable"},
+		{"sentiment unset", full, "sentimentAnalysis: null", "sentimentAnalysis is immutable"},
+		{"topics", full, "topicDetection: {topics: [b]}", "topicDetection is immutable"},
+		{"topics emptied", full, "topicDetection: {topics: []}", "topicDetection is immutable"},
+		{"topics set", documentJob, "topicDetection: {}", "topicDetection is immutable"},
+		{"topics unset", full, "topicDetection: null", "topicDetection is immutable"},
+		{"chapters set", documentJob, "autoChapters: {}", "autoChapters is immutable"},
+		{"chapters unset", full, "autoChapters: null", "autoChapters is immutable"},
+		{"events", full, "audioEvents: {types: [laughter]}", "audioEvents is immutable"},
+		{"events set", documentJob, "audioEvents: {}", "audioEvents is immutable"},
+		{"events unset", full, "audioEvents: null", "audioEvents is immutable"},
+		{"output", full, "output: {srtOverrides: {maxLines: 3}}", "output is immutable"},
+		{"output set", validJob, "output: {}", "output is immutable"},
+		{"output unset", full, "output: null", "output is immutable"},
+		{"notification", full, `notifications: [{url: "https://a.example/b"}]`, "notifications is immutable"},
+		{"notification set", validJob, `notifications: [{url: "https://a.example/a"}]`, "notifications is immutable"},
+		{"notification unset", full, "notifications: null", "notifications is immutable"},
+		{"processing", full, "processing: {parallelEngines: 3}", "processing is immutable"},
+		{"processing set", validJob, "processing: {}", "processing is immutable"},
+		{"processing unset", full, "processing: null", "processing is immutable"},
+		{"provider's option", full, "providerConfig: {a: {b: 2}}", "providerConfig is immutable"},
+		{"another option of the provider", full, "providerConfig: {c: 1}", "providerConfig is immutable"},
+		{"provider's option set", validJob, "providerConfig: {a: 1}", "providerConfig is immutable"},
+		{"provider's option unset", full, "providerConfig: null", "providerConfig is immutable"},
 		{"backoffLimit", full, "backoffLimit: 3", "backoffLimit is immutable"},
 		{"backoffLimit unset", full, "backoffLimit: null", "backoffLimit is immutable"},
 		{"policy on doubt", full, "ambiguousSubmissionPolicy: Fail", "ambiguousSubmissionPolicy is immutable"},
@@ -255,6 +300,18 @@ func TestSpeechmaticsAccount_validation(t *testing.T) {
 		{"interval too short", `{region: eu1, apiKeySecretRef: {name: a}, pollInterval: 10ms}`, "between 1s and 1h"},
 		{"interval that is none", `{region: eu1, apiKeySecretRef: {name: a}, pollInterval: soon}`, "pollInterval"},
 		{"no running jobs", `{region: eu1, apiKeySecretRef: {name: a}, limits: {runningJobs: 0}}`, "runningJobs"},
+		{"appliance without a key", `{backend: appliance, baseURL: "http://10.0.0.1/v2"}`, ""},
+		{"worker with a key", `{backend: worker, baseURL: "http://worker:18000/v2", apiKeySecretRef: {name: a}}`, ""},
+		{"service behind a gateway", `{backend: saas, baseURL: "https://a.example/v2", apiKeySecretRef: {name: a}}`, ""},
+		{"unverified appliance", `{backend: appliance, baseURL: "https://10.0.0.1/v2", insecureSkipTLSVerify: true}`, ""},
+		{"unknown backend", `{backend: mainframe, baseURL: "https://a.example/v2"}`, "Unsupported value"},
+		{"appliance in a region", `{backend: appliance, region: eu1}`, "region is for the backend saas"},
+		{"worker in a region", `{backend: worker, region: eu1, apiKeySecretRef: {name: a}}`, "region is for the backend saas"},
+		{"gateway without a key", `{baseURL: "https://a.example/v2"}`, "apiKeySecretRef is required for the backend saas"},
+		{"unverified service", `{region: eu1, apiKeySecretRef: {name: a}, insecureSkipTLSVerify: true}`, "insecureSkipTLSVerify is for an installation on premises"},
+		{"unverified gateway", `{baseURL: "https://a.example/v2", apiKeySecretRef: {name: a}, insecureSkipTLSVerify: true}`, "insecureSkipTLSVerify is for an installation on premises"},
+		{"verified service, and says so", `{region: eu1, apiKeySecretRef: {name: a}, insecureSkipTLSVerify: false}`, ""},
+		{"certificates for nothing", `{backend: appliance, baseURL: "https://10.0.0.1/v2", insecureSkipTLSVerify: true, caBundle: QUFB}`, "set caBundle or insecureSkipTLSVerify"},
 		{"callback that is no URL", `{region: eu1, apiKeySecretRef: {name: a}, callbackURL: "here"}`, "callbackURL must be"},
 		{"huge certificate", `{region: eu1, apiKeySecretRef: {name: a}, caBundle: "` + strings.Repeat("QUFB", 50000) + `"}`, "larger than 128 KiB"},
 	}

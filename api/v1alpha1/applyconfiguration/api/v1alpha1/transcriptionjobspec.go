@@ -59,7 +59,8 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	Processing *ProcessingSpecApplyConfiguration `json:"processing,omitempty"`
 	// providerConfig carries options that are newer than this API: an object in the provider's own names (snake_case), merged last
 	// into the job's configuration by the rules of RFC 7386, so that null removes a member. What the operator owns cannot
-	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference. At most 64 KiB. Immutable.
+	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference; a job that tries to fails
+	// before it is submitted. At most 64 members, 64 KiB and 32 levels. Immutable.
 	ProviderConfig *v1.JSON `json:"providerConfig,omitempty"`
 	// transcripts says which formats are wanted and where they are kept. Immutable. The default is plain text in a
 	// ConfigMap that is deleted with the job.
