@@ -228,3 +228,32 @@ func TestLimits_slowDown(t *testing.T) {
 		t.Errorf("one answer stops the account for %s, want at most %s", pause, maxPause)
 	}
 }
+
+// TestLimits_hold checks that a backend without room stops submissions, not requests, and for a bounded time.
+func TestLimits_hold(t *testing.T) {
+	t.Parallel()
+	fake := newSteppingClock()
+	woken := &admissions{}
+	l := newLimits(fake, woken.wake)
+	l.hold(10*time.Second, "busy")
+	if l.admit(waitingJob("n", "a", 0, fake.Now())) {
+		t.Error("a job was let in though there is no room")
+	}
+	if err := l.request(t.Context()); err != nil {
+		t.Errorf("a request was not let through: %v", err)
+	}
+	if got := l.holding(); got != "busy" {
+		t.Errorf("held because of %q", got)
+	}
+	fake.Step(11 * time.Second)
+	if diff := cmp.Diff([]string{"n/a"}, woken.all()); diff != "" {
+		t.Errorf("woken after the hold (-want +got):\n%s", diff)
+	}
+	if got := l.holding(); got != "" {
+		t.Errorf("still held because of %q", got)
+	}
+	l.hold(24*time.Hour, "busy")
+	if pause := l.heldUntil.Sub(fake.Now()); pause != maxPause {
+		t.Errorf("one answer keeps jobs out for %s, want at most %s", pause, maxPause)
+	}
+}

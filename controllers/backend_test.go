@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/testenv"
+	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
@@ -373,6 +375,7 @@ func TestPremises_accounts(t *testing.T) {
 		}, v1alpha1.ReasonKeyAccepted, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := w.in(t)
 			other := &v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta(strings.ReplaceAll(name, " ", "-")), Spec: *account.Spec.DeepCopy()}
 			c.change(&other.Spec)
@@ -441,5 +444,144 @@ func TestBackends_documented(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	if diff := cmp.Diff(strings.TrimSpace(want.String()), strings.TrimSpace(table)); diff != "" {
 		t.Errorf("docs/backends.md (-want +got):\n%s", diff)
+	}
+}
+
+// TestPremises_applianceDeletes cancels at an appliance what is deleted here.
+func TestPremises_applianceDeletes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onPremises(appliance), withProcessing(time.Minute))
+	w.account()
+	job := w.job("job")
+	id := w.awaitRecord(job)
+	w.delete(job)
+	w.awaitGone(job)
+	if got := w.remoteStatus(id); got != "deleted" {
+		t.Errorf("the remote job is %s, want deleted", got)
+	}
+}
+
+// TestPremises_sweepOfWorkerThatIsGone gives an uncertain submission up, completes the job, and has the worker vanish: that nobody can look for
+// the one that was given up does not keep the object from its expiry.
+func TestPremises_sweepOfWorkerThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), onPremises(worker), withProcessing(4*time.Second), withFaults(neverArrived))
+	w.account()
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) {
+		j.Spec.AmbiguousSubmissionPolicy = v1alpha1.AmbiguousResubmit
+		j.Spec.TTLSecondsAfterFinished = ptr.To(int32(0))
+		j.Spec.Transcripts.ConfigMap = &v1alpha1.ConfigMapStore{RetentionPolicy: ptr.To(v1alpha1.RetentionDelete)}
+	})
+	w.awaitRecord(job)
+	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationList, Status: http.StatusBadGateway}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitGone(job)
+	if !strings.Contains(w.logs.String(), "is not looked for any more") {
+		t.Error("nothing was given up, so that this tests nothing")
+	}
+}
+
+// onPaper is a scope of a job that no API server knows, submitted a while ago.
+func onPaper(options Options, submitted time.Duration) *scope {
+	start := time.Now().Add(-submitted)
+	job := &v1alpha1.TranscriptionJob{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "job", UID: "22222222-2222-2222-2222-222222222222"}}
+	job.Status.StartTime = ptr.To(metav1.NewTime(start))
+	job.Status.Attempt = ptr.To(int32(1))
+	job.Status.RemoteJob = &v1alpha1.RemoteJob{ID: ptr.To("remote1"), BaseURL: ptr.To("https://api.example.com/v2")}
+	s := newScope(job, options)
+	s.claim = &notification.Claim{
+		UID: job.UID, Attempt: 1, Nonce: notification.NewNonce(), ClaimedAt: start, NotAfter: start.Add(time.Minute),
+		AccountUID: testProvider().account.UID, BaseURL: testProvider().baseURL, KeyFingerprint: testProvider().keyFingerprint,
+	}
+	return s
+}
+
+// at is a provider of a backend that is never asked.
+func at(backend speechmatics.Backend) *provider {
+	p := testProvider()
+	p.backend = backend
+	return p
+}
+
+// TestDoubt_backends says for each backend what it proves that a job was not found.
+func TestDoubt_backends(t *testing.T) {
+	t.Parallel()
+	r := step(t, env.Client)
+	all, some := &speechmatics.Submissions{}, &speechmatics.Submissions{Incomplete: true}
+	for name, c := range map[string]struct {
+		backend speechmatics.Backend
+		age     time.Duration
+		found   *speechmatics.Submissions
+		doubt   string
+	}{
+		"saas":                 {speechmatics.SaaS, time.Hour, all, ""},
+		"saas, old":            {speechmatics.SaaS, 7 * 24 * time.Hour, all, "older than what Speechmatics keeps"},
+		"saas, after a day":    {speechmatics.SaaS, 25 * time.Hour, all, ""},
+		"appliance":            {speechmatics.Appliance, time.Hour, all, ""},
+		"appliance, old":       {speechmatics.Appliance, 24 * time.Hour, all, "older than what the appliance keeps"},
+		"appliance, too many":  {speechmatics.Appliance, time.Hour, some, "has more than"},
+		"worker":               {speechmatics.Worker, time.Minute, all, "forgets its jobs"},
+		"nobody knows of this": {"mainframe", time.Minute, all, "forgets its jobs"},
+	} {
+		doubt := r.doubt(onPaper(r.options, c.age), at(c.backend), c.found)
+		if (doubt == "") != (c.doubt == "") || !strings.Contains(doubt, c.doubt) {
+			t.Errorf("%s: doubt %q, want %q", name, doubt, c.doubt)
+		}
+	}
+}
+
+// TestSearchQuery bounds a search by time where each candidate costs a request, and nowhere else.
+func TestSearchQuery(t *testing.T) {
+	t.Parallel()
+	r := step(t, env.Client)
+	s := onPaper(r.options, time.Hour)
+	until := s.claim.NotAfter.Add(r.options.ListLag + r.options.ClockSkew + r.options.ProviderClockSkew)
+	for backend, want := range map[speechmatics.Backend]time.Time{
+		speechmatics.SaaS: {}, speechmatics.Appliance: until, speechmatics.Worker: until,
+	} {
+		query := r.searchQuery(s, at(backend), s.claim.ClaimedAt)
+		if since := s.claim.ClaimedAt.Add(-r.options.ProviderClockSkew); !query.Since.Equal(since) {
+			t.Errorf("%s: since %s, want %s", backend, query.Since, since)
+		}
+		if !query.Until.Equal(want) {
+			t.Errorf("%s: until %s, want %s", backend, query.Until, want)
+		}
+	}
+}
+
+// TestVanished_withOtherKey asks with another key about a job that is not found then. Where keys have projects, that proves nothing before the
+// retention is over; a worker has none, and what it does not know is lost.
+func TestVanished_withOtherKey(t *testing.T) {
+	t.Parallel()
+	r := step(t, env.Client)
+	for name, c := range map[string]struct {
+		backend speechmatics.Backend
+		age     time.Duration
+		reason  string
+	}{
+		"saas":           {speechmatics.SaaS, 25 * time.Hour, v1alpha1.ReasonAccountNotReady},
+		"saas, old":      {speechmatics.SaaS, 169 * time.Hour, v1alpha1.ReasonRemoteJobLost},
+		"appliance":      {speechmatics.Appliance, 23 * time.Hour, v1alpha1.ReasonAccountNotReady},
+		"appliance, old": {speechmatics.Appliance, 25 * time.Hour, v1alpha1.ReasonRemoteJobLost},
+		"worker":         {speechmatics.Worker, time.Hour, v1alpha1.ReasonProviderUnavailable}, // asked once more
+	} {
+		s, p := onPaper(r.options, c.age), at(c.backend)
+		p.keyFingerprint = fingerprint("another key")
+		v, err := s.judge(r.vanished(t.Context(), s, p, &speechmatics.Error{StatusCode: http.StatusNotFound}))
+		if got := v.reason; err != nil || (got != c.reason && !strings.Contains(v.message, c.reason)) {
+			t.Errorf("%s: %s (%s), %v, want %s", name, got, v.message, err, c.reason)
+		}
+	}
+}
+
+// TestRefusal_invalid has the client refuse a submission by itself: it is refused for good, not tried again and again.
+func TestRefusal_invalid(t *testing.T) {
+	t.Parallel()
+	r := step(t, env.Client)
+	err := error(&speechmatics.SubmissionError{Outcome: speechmatics.OutcomeNotCreated, Err: &speechmatics.InvalidError{Operation: "CreateJob", Field: "ProcessingData.UserID", Problem: "is too long"}})
+	var f *failure
+	if !errors.As(r.refusal(at(speechmatics.Appliance), err), &f) || f.reason != v1alpha1.ReasonInvalidConfiguration {
+		t.Errorf("%v became %v", err, f)
 	}
 }

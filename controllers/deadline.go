@@ -56,7 +56,7 @@ func (s *scope) tookTooLong(end string) *failure {
 
 // outOfReach is the failure of a job whose time is over and whose account is gone, so that nobody can look at it or cancel it.
 func (s *scope) outOfReach(p *pause) error {
-	if !s.deadlinePassed() || (p.reason != v1alpha1.ReasonAccountNotFound && p.reason != v1alpha1.ReasonAccountReplaced) {
+	if !s.deadlinePassed() || !p.accountGone() {
 		return p
 	}
 	return s.deadlineExceededButRuns(p)

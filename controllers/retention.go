@@ -56,13 +56,24 @@ func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, err
 	if left := r.mayStillArrive(s.claim).Sub(s.now()); left > 0 {
 		return left, nil
 	}
-	if err := r.deleteLateComers(ctx, s); err != nil {
+	switch err := r.deleteLateComers(ctx, s); {
+	case err == nil:
+	case isInVain(err):
+		r.log(ctx).Info("A submission that was given up is not looked for any more", "cause", err.Error())
+	default:
 		r.log(ctx).Info("Cannot look for a submission that was given up yet; trying again", "cause", err.Error())
 		return jitter(r.options.SecretInterval), nil
 	}
 	claim := *s.claim
 	claim.GivenUp, claim.Surplus = false, nil
 	return 0, r.writeClaim(ctx, s, claim)
+}
+
+// isInVain reports whether a sweep that failed need not be tried again, which would keep the object from its expiry for nothing: nobody
+// can be asked any more, or nothing could be done about what is found.
+func isInVain(err error) bool {
+	var p *pause
+	return errors.Is(err, errors.ErrUnsupported) || (errors.As(err, &p) && p.accountGone())
 }
 
 // sweepOwed reports whether there may be remote jobs besides the recorded one.
@@ -86,7 +97,7 @@ func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope) error {
 	}
 	found, err := r.findRemote(ctx, s, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
 	if err != nil {
-		return err
+		return errors.Join(err, p.mayDelete())
 	}
 	for _, job := range found.Jobs {
 		if job.ID == s.remoteID() || isGone(job) {

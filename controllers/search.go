@@ -83,25 +83,26 @@ func (r *JobReconciler) findClaimed(ctx context.Context, s *scope, p *provider) 
 	return r.findRemote(ctx, s, p, s.claim.ClaimedAt, func(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.claim.Attempt) })
 }
 
-// findRemote finds the jobs that are wanted among all that were created since a time: in the list, deleted ones included, and one by
-// one where the list does not tell whose they are. There, those are left out that were created after the claim's submission
-// could have arrived.
+// findRemote finds the jobs that are wanted among all that were created since a time.
 func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider, since time.Time, wanted func(*speechmatics.Job) bool) (*speechmatics.Submissions, error) {
 	turns := &searchTurns{limits: p.limits, metrics: r.metrics}
-	query := speechmatics.SubmissionQuery{
-		Match:         wanted,
-		Since:         since.Add(-r.options.ProviderClockSkew),
-		MaxLookups:    maxLookups,
-		BeforeRequest: turns.next,
-	}
-	if !p.can().ListHasConfig {
-		query.Until = r.settledAt(s.claim).Add(r.options.ProviderClockSkew)
-	}
+	query := r.searchQuery(s, p, since)
+	query.Match, query.BeforeRequest = wanted, turns.next
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
 	found, err := p.client.FindSubmissions(ctx, query)
 	turns.end(err)
 	return found, err
+}
+
+// searchQuery says which jobs a search looks at: all since a time, deleted ones included. Where the list does not tell whose they are,
+// so that each costs a request, those are left out that were created after the claim's submission could have arrived.
+func (r *JobReconciler) searchQuery(s *scope, p *provider, since time.Time) speechmatics.SubmissionQuery {
+	query := speechmatics.SubmissionQuery{Since: since.Add(-r.options.ProviderClockSkew), MaxLookups: maxLookups}
+	if !p.can().ListHasConfig {
+		query.Until = r.settledAt(s.claim).Add(r.options.ProviderClockSkew)
+	}
+	return query
 }
 
 // searchTurns takes the turns of a search's requests, and counts those that were sent.

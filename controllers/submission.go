@@ -210,8 +210,8 @@ func (r *JobReconciler) refusal(p *provider, err error) error {
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
 		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", explain(answer))
-	case answer.StatusCode == http.StatusServiceUnavailable:
-		// Of a whole submission, only the HTTP batch worker says so and means that it has not taken the job: all engines are busy.
+	case p.backend == speechmatics.Worker && answer.StatusCode == http.StatusServiceUnavailable:
+		// All engines are in use.
 		p.limits.hold(max(answer.RetryAfter, r.options.RetryInterval), explain(answer))
 		return pausef(v1alpha1.ReasonWaiting, r.options.RetryInterval, "%s", p.queue())
 	case speechmatics.IsUnauthorized(err):

@@ -41,6 +41,11 @@ type pause struct {
 
 func (p *pause) Error() string { return p.message }
 
+// accountGone reports whether the account that a job was submitted with is gone, so that nobody can be asked about the job any more.
+func (p *pause) accountGone() bool {
+	return p.reason == v1alpha1.ReasonAccountNotFound || p.reason == v1alpha1.ReasonAccountReplaced
+}
+
 func pausef(reason string, after time.Duration, format string, args ...any) *pause {
 	return &pause{reason: reason, message: fmt.Sprintf(format, args...), after: after}
 }

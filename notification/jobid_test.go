@@ -35,7 +35,7 @@ func TestValidJobID(t *testing.T) {
 func TestValidJobID_asTheClient(t *testing.T) {
 	t.Parallel()
 	ids := []string{"", ".", "..", "...", "17", strings.Repeat("a", 256), strings.Repeat("a", 257), strings.Repeat("ä", 128), strings.Repeat("ä", 129)}
-	for r := rune(0); r < 0x200; r++ {
+	for r := range rune(0x200) {
 		ids = append(ids, string(r)+"1")
 	}
 	for _, id := range ids {
