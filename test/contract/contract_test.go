@@ -33,6 +33,8 @@ var scenarios = []struct {
 	{name: "fetched", run: fetched},
 	{name: "usage", options: simulator.Options{Clock: calendar}, run: usage},
 	{name: "files", run: files},
+	{name: "temporary keys", run: temporaryKeys},
+	{name: "discovery", run: discovery},
 	{name: "on an appliance", options: simulator.Options{Backend: simulator.BackendAppliance}, run: onAppliance},
 	{name: "on a worker", options: simulator.Options{Backend: simulator.BackendWorker}, run: onWorker},
 	{name: "limits", options: simulator.Options{Limits: simulator.Limits{

@@ -128,7 +128,7 @@ func everyOption(s *service) {
 	for _, transcription := range []speechmatics.TranscriptionConfig{
 		{Language: "en", Model: "standard", Diarization: "none", MaxDelayMode: "fixed"},
 		{Language: "en", OperatingPoint: "standard"},
-		{Language: "en", OperatingPoint: "enhanced", PunctuationOverrides: &speechmatics.PunctuationOverrides{PermittedMarks: &[]string{}}},
+		{Language: "en", OperatingPoint: "enhanced", PunctuationOverrides: &speechmatics.PunctuationOverrides{PermittedMarks: new([]string)}},
 		{Language: "multi", Model: "melia-1", LanguageHints: []string{"en", "es"}, LanguageHintsStrict: ptr.To(true)},
 		{Language: "multi", OperatingPoint: "melia-1"},
 	} {
