@@ -354,11 +354,29 @@ func FuzzSubmission(f *testing.F) {
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte(plainConfig))
 	f.Add([]byte(with(`"notification_config":[{"url":"http://x/","contents":[],"auth_headers":["A: b"]}]`, vocabulary(2))))
+	f.Add([]byte(alignConfig))
+	f.Add([]byte(with(everyFeature, `"diarization":"channel","enable_entities":true,"audio_filtering_config":{},"transcript_filtering_config":{"replacements":[{"from":"/a/","to":"$0$1"}]}`)))
+	f.Add([]byte(meliaConfig(`"language_hints":["en"]`, "")))
 	f.Add([]byte(with(`"tracking":{"details":{"n":1e999}},"output_config":{"srt_overrides":{"max_lines":1e3}}`, "")))
 	f.Fuzz(func(t *testing.T, encoded []byte) {
-		c, err := parseConfig(encoded, Behaviour{}.withDefaults())
-		if err == nil && (!json.Valid(c.raw) || c.language == "" || c.srtLine < 1 || c.srtLines < 1) {
+		b := Behaviour{}.withDefaults()
+		c, err := parseConfig(encoded, b)
+		if err != nil {
+			return
+		}
+		if !json.Valid(c.raw) || c.language == "" || (c.kind == jobTranscription && (c.srtLine < 1 || c.srtLines < 1)) {
 			t.Errorf("%+v", c)
+		}
+		if c.kind != jobTranscription {
+			return
+		}
+		words := parseScript([]byte("S1: ¿Um, £20? Well 世界。\nS2: damn 3rd."))
+		tr := (&transcript{config: c, behaviour: b, script: words, length: 12 * time.Minute, language: c.language, channels: 2}).prepared()
+		for _, format := range []string{formatJSON, formatText, formatSRT} {
+			content, err := tr.bytes(format)
+			if err != nil || (format == formatJSON && !json.Valid(content)) {
+				t.Errorf("%s: %v: %s", format, err, content)
+			}
 		}
 	})
 }
