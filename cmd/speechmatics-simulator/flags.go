@@ -69,11 +69,11 @@ What a recording holds is in its text file: the words, with lines such as "S2:" 
 
 Behaviour (--behaviour): what the documentation does not tell, or tells in two ways. The value that comes
 first is the default; a name alone is false by default. Durations are such as 1.5s.
-  answers         deletedJob, expiredJob (not-found, gone, show; the default of expiredJob is gone),
+  answers         mediaType (json, vendor), deletedJob, expiredJob (not-found, gone, show; the default of expiredJob is gone),
                   edgeErrors (html, json), retryAfter, tooLargeStatus (413, 400), noCreditStatus (403,
                   402, 429), expiredKeyStatus (403, 401), invalidAudioStatus (400, 403), defaultWait (2s)
-  lists           listExpired, listLag, dropDeletedConfig, createdBeforeInclusive
-  configurations  allowUnknownConfigKeys, ignoreMeliaLimits, keepEmptyArrays,
+  lists           unlimitedLists, listExpired, listLag, dropDeletedConfig, createdBeforeInclusive
+  configurations  allowUnknownConfigKeys, allowModelAndOperatingPoint, ignoreMeliaLimits, keepEmptyArrays,
                   rejectInvalidAudioAtSubmission, rejectUnsupportedPairAtSubmission
   fetches         followFetchRedirects, fetchGivesUpAtOnce, noSideFileFetch
   notifications   notificationAttempts (4 to 1), followNotificationRedirects, notifyDeletion,

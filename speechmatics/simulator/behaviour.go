@@ -26,6 +26,9 @@ type Behaviour struct {
 	ListExpired bool `json:"listExpired,omitempty"`
 	// ListLag is how long a new job is missing in lists, in wall time.
 	ListLag Duration `json:"listLag,omitempty"`
+	// UnlimitedLists puts all jobs into a list for which there is no limit parameter. By default it is a page
+	// of 100.
+	UnlimitedLists bool `json:"unlimitedLists,omitempty"`
 	// CreatedBeforeInclusive makes created_before include jobs of exactly that millisecond.
 	CreatedBeforeInclusive bool `json:"createdBeforeInclusive,omitempty"`
 	// DefaultWait is how long a GET of a running job blocks where the wait parameter is absent, in wall
@@ -38,6 +41,8 @@ type Behaviour struct {
 	// ApplianceIDs is how an appliance identifies jobs.
 	ApplianceIDs ApplianceIDs `json:"applianceIDs,omitempty"`
 
+	// MediaType is the type of JSON answers.
+	MediaType MediaType `json:"mediaType,omitempty"`
 	// EdgeErrors is the body of 401, 413 and of 429 for too many requests: "html" (default) or "json".
 	EdgeErrors BodyForm `json:"edgeErrors,omitempty"`
 	// RetryAfter adds a Retry-After header to every 429, in whole seconds, rounded up. No documentation
@@ -54,6 +59,9 @@ type Behaviour struct {
 	// AllowUnknownConfigKeys accepts unknown keys at the top level of the config, and ignores them, as
 	// those of sections always are.
 	AllowUnknownConfigKeys bool `json:"allowUnknownConfigKeys,omitempty"`
+	// AllowModelAndOperatingPoint accepts a model and an operating point that are the same. By default they
+	// must not be given together.
+	AllowModelAndOperatingPoint bool `json:"allowModelAndOperatingPoint,omitempty"`
 	// IgnoreMeliaLimits accepts what the model melia-1 does not support. By default it is refused.
 	IgnoreMeliaLimits bool `json:"ignoreMeliaLimits,omitempty"`
 	// KeepEmptyArrays echoes empty arrays of the config as they are. By default they come back as null.
@@ -176,6 +184,17 @@ const (
 	BodyEmpty BodyForm = "empty"
 )
 
+// MediaType is the type of JSON answers.
+type MediaType string
+
+// The types of JSON answers; the specification declares both.
+const (
+	// MediaTypeJSON is application/json.
+	MediaTypeJSON MediaType = "json"
+	// MediaTypeVendor is application/vnd.speechmatics.v2+json.
+	MediaTypeVendor MediaType = "vendor"
+)
+
 // OnPremisesWait is what appliances and workers make of the wait parameter.
 type OnPremisesWait string
 
@@ -295,6 +314,7 @@ func (b Behaviour) withDefaults() Behaviour {
 	orDefault(&b.OnPremisesWait, OnPremisesWaitRefuse)
 	orDefault(&b.WorkerSpelling, WorkerSpellingProse)
 	orDefault(&b.ApplianceIDs, ApplianceIDsUUID)
+	orDefault(&b.MediaType, MediaTypeJSON)
 	orDefault(&b.EdgeErrors, BodyHTML)
 	orDefault(&b.TooLargeStatus, http.StatusRequestEntityTooLarge)
 	orDefault(&b.NoCreditStatus, http.StatusForbidden)
@@ -324,6 +344,7 @@ func (b Behaviour) Validate() error {
 		oneOf("onPremisesWait", b.OnPremisesWait, OnPremisesWaitRefuse, OnPremisesWaitIgnore),
 		oneOf("workerSpelling", b.WorkerSpelling, WorkerSpellingProse, WorkerSpellingAPI),
 		oneOf("applianceIDs", b.ApplianceIDs, ApplianceIDsUUID, ApplianceIDsNumber),
+		oneOf("mediaType", b.MediaType, MediaTypeJSON, MediaTypeVendor),
 		oneOf("edgeErrors", b.EdgeErrors, BodyHTML, BodyJSON),
 		notNegative("retryAfter", b.RetryAfter),
 		oneOf("tooLargeStatus", b.TooLargeStatus, http.StatusRequestEntityTooLarge, http.StatusBadRequest),

@@ -53,6 +53,9 @@ func (c *jobConfig) read(root object, b Behaviour) (err error) {
 			return err
 		}
 	}
+	if c.modelTwice && !b.AllowModelAndOperatingPoint {
+		return invalidf("model and operating_point must not be set together")
+	}
 	if c.model == melia && !b.IgnoreMeliaLimits {
 		return c.checkMelia(root)
 	}

@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ const (
 // recognition is what transcription_config asks for.
 type recognition struct {
 	model, locale, domain string
+	modelTwice            bool // also as operating_point
 	diarization           string
 	channelLabels         []string
 	permittedMarks        map[string]bool // nil permits all
@@ -97,9 +99,9 @@ func (c *jobConfig) readModel(o object) error {
 	if c.domain, err = o.string("domain"); err != nil {
 		return err
 	}
-	c.model = model + point
+	c.model, c.modelTwice = cmp.Or(model, point), model != "" && point != ""
 	switch {
-	case model != "" && point != "":
+	case c.modelTwice && model != point:
 		return invalidf("model and operating_point must not be set together")
 	case c.language == languageAuto && c.locale != "":
 		return invalidf("output_locale must not be set with language auto")

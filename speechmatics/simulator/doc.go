@@ -75,6 +75,7 @@
 //	expired jobs in lists                        | listExpired                       | true, false            | false
 //	config of deleted jobs in lists is missing   | dropDeletedConfig                 | true, false            | false
 //	created_before is inclusive                  | createdBeforeInclusive            | true, false            | false
+//	lists without limit are whole                | unlimitedLists                    | true, false            | false
 //	delay of lists                               | listLag                           | any                    | 0s
 //	size of tracking                             | Limits.TrackingBytes              | any                    | 65536
 //	size of config                               | Limits.ConfigBytes                | any                    | 2097152
@@ -86,6 +87,7 @@
 //	size of a transcript that wait embeds        | Limits.EmbeddedBytes              | any                    | 1048576
 //	unknown keys of a config                     | allowUnknownConfigKeys            | true, false            | false
 //	empty arrays of a config stay                | keepEmptyArrays                   | true, false            | false
+//	model together with operating_point          | allowModelAndOperatingPoint       | true, false            | false
 //	what melia-1 lacks is ignored                | ignoreMeliaLimits                 | true, false            | false
 //	when a pair of languages is refused          | rejectUnsupportedPairAtSubmission | true, false            | false
 //	labels of channels                           | channelLabels                     | underscore, spaced     | underscore
@@ -95,6 +97,7 @@
 //	layout of audio_event_summary                | audioEventSummary                 | flat, overall          | flat
 //	name of the model in the usage               | usageModel                        | model, operating_point | model
 //	name of language id in the discovery         | discoveryIdentification           | languageid, languageId | languageid
+//	type of JSON answers                         | mediaType                         | json, vendor           | json
 //	body of 401, 413 and 429                     | edgeErrors                        | html, json             | html
 //	status for a temporary key that expired      | expiredKeyStatus                  | 403, 401               | 403
 //	log of a job                                 | serveLogs                         | true, false            | false

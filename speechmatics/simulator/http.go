@@ -59,7 +59,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		r.URL.Path, r.URL.RawPath = path, strings.TrimRight(r.URL.RawPath, "/")
 	}
-	recorder := &statusRecorder{ResponseWriter: w}
+	recorder := &statusRecorder{ResponseWriter: w, vendor: s.Behaviour().MediaType == MediaTypeVendor && strings.HasPrefix(r.URL.Path, "/v2/")}
 	s.handler.ServeHTTP(recorder, r)
 	s.logRequest(r, recorder, s.clock.Since(start))
 }
@@ -73,15 +73,20 @@ func (s *Server) logRequest(r *http.Request, recorder *statusRecorder, took time
 		"requestID", recorder.Header().Get("Request-Id"))
 }
 
-// statusRecorder remembers the status for the log; 0 is a connection that was broken off.
+// statusRecorder remembers the status for the log; 0 is a connection that was broken off. It also puts the vendor's
+// type in the place of JSON's, where that is wanted.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
+	vendor bool
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+	}
+	if w.vendor && w.Header().Get("Content-Type") == "application/json" {
+		w.Header().Set("Content-Type", "application/vnd.speechmatics.v2+json")
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -29,8 +29,8 @@ func (s *Server) listJobs(w http.ResponseWriter, r *http.Request, by caller) {
 		return
 	}
 	query.by = by
-	if s.onPremises() && !r.URL.Query().Has("limit") {
-		query.limit = math.MaxInt // all jobs, as an appliance does
+	if !r.URL.Query().Has("limit") && (s.onPremises() || s.Behaviour().UnlimitedLists) {
+		query.limit = math.MaxInt // as an appliance does
 	}
 	writeJSON(w, http.StatusOK, map[string][]jobDetails{"jobs": s.list(query)})
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// replacementTimeout bounds the work of one expression on one word: expressions come from outside.
+// replacementTimeout bounds the work of one expression on one word: expressions come from outside. The library has a
+// clock for it, whose goroutine lives a second longer.
 const replacementTimeout = 100 * time.Millisecond
 
 // replacement is an entry of transcript_filtering_config.replacements: a word, or an expression.

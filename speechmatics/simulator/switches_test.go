@@ -143,3 +143,43 @@ func TestNamesOfUsageAndDiscovery(t *testing.T) {
 		t.Errorf("%v", discovered)
 	}
 }
+
+func TestWholeLists(t *testing.T) {
+	a := start(t, Options{})
+	for range 101 {
+		a.submit(plainConfig, "a.wav", wav(time.Second/10))
+	}
+	listed := func(query string) int { return len(a.get("/v2/jobs" + query).json(t)["jobs"].([]any)) }
+	if got := listed(""); got != 100 {
+		t.Errorf("%d jobs", got)
+	}
+	check(t, a.server.SetBehaviour(Behaviour{UnlimitedLists: true}))
+	if whole, page := listed(""), listed("?limit=100"); whole != 101 || page != 100 {
+		t.Errorf("%d jobs, %d with a limit", whole, page)
+	}
+}
+
+func TestVendorMediaType(t *testing.T) {
+	a := start(t, Options{Behaviour: Behaviour{MediaType: MediaTypeVendor}})
+	id := a.submit(plainConfig, "a.wav", wav(time.Second))
+	a.finished(id)
+	for path, want := range map[string]string{
+		"/v2/jobs": "application/vnd.speechmatics.v2+json", "/v2/jobs/" + id + "/transcript": "application/vnd.speechmatics.v2+json",
+		"/v2/jobs/none": "application/vnd.speechmatics.v2+json", "/v2/jobs/" + id + "/transcript?format=txt": "text/plain; charset=utf-8",
+		"/v1/discovery/features": "application/json",
+	} {
+		if got := a.get(path).header.Get("Content-Type"); got != want {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
+
+func TestModelAndOperatingPoint(t *testing.T) {
+	b := Behaviour{AllowModelAndOperatingPoint: true}
+	if c, err := parseConfig([]byte(with("", `"model":"enhanced","operating_point":"enhanced"`)), b); err != nil || c.model != modelEnhanced {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := parseConfig([]byte(with("", `"model":"enhanced","operating_point":"standard"`)), b); err == nil {
+		t.Errorf("%+v", c)
+	}
+}
