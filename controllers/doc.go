@@ -8,6 +8,7 @@
 //
 //	transcriptionjob_controller.go  the reconciler: which step is due
 //	account.go media.go jobconfig.go what a submission needs: account, media, configuration
+//	provider.go backend.go          what reaches Speechmatics for an account, and what can be asked of it
 //	admission.go                    whose turn it is, within the account's limits
 //	claim.go                        the claim: written before money is spent
 //	submission.go                   submit, and record the answer

@@ -18,8 +18,9 @@ import (
 const ClaimAnnotation = "transcription-operator.io/claim"
 
 const (
-	// maxClaimBytes bounds the annotation. The longest claim that is written has some 3 KiB.
-	maxClaimBytes = 8 << 10
+	// maxClaimBytes bounds the annotation. The longest claim that is written, full of IDs whose every byte JSON writes as six, has some
+	// 27 KiB; a usual one has half a KiB.
+	maxClaimBytes = 32 << 10
 	// maxBaseURL is the bound of v1alpha1.RemoteJob.BaseURL, in bytes.
 	maxBaseURL = 2048
 	// maxKeyFingerprint leaves room for a hexadecimal SHA-512.

@@ -5,6 +5,7 @@ package notification
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,26 @@ func TestClaimRoundTrip(t *testing.T) {
 	}
 	if got, want := testClaim().Reference().String(), testUID+"/2/0123456789abcdef0123456789abcdef"; got != want {
 		t.Errorf("Reference() = %s, want %s", got, want)
+	}
+}
+
+// TestClaimLongest has every text be as long as it may, and of characters that JSON escapes: what is written can be read.
+func TestClaimLongest(t *testing.T) {
+	want := testClaim()
+	want.JobID = strings.Repeat("<", MaxJobIDLength)
+	want.Surplus = slices.Repeat([]string{want.JobID}, MaxSurplus)
+	want.BaseURL = strings.Repeat("&", maxBaseURL)
+	want.KeyFingerprint = strings.Repeat(">", maxKeyFingerprint)
+	annotation, err := want.Annotation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseClaim(annotation)
+	if err != nil {
+		t.Fatalf("a claim of %d bytes cannot be read: %v", len(annotation), err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ParseClaim(Annotation()) (-want +got):\n%s", diff)
 	}
 }
 
