@@ -287,6 +287,8 @@ func TestCreateJobAnswersThatProveNothing(t *testing.T) {
 		{name: "too large", body: `{"x":"` + strings.Repeat("x", 3*maxCreatedBytes) + `","id":"z2jfp1jwu1"}`},
 		{name: "too large after the ID", body: `{"id":"z2jfp1jwu1","x":"` + strings.Repeat("x", maxCreatedBytes) + `"}`, id: "z2jfp1jwu1"},
 		{name: "cut off after the ID", body: `{"id":"z2jfp1jwu1","x":`, id: "z2jfp1jwu1"},
+		{name: "a job around it", body: `{"job":{"id":"z2jfp1jwu1"}}`, id: "z2jfp1jwu1"},
+		{name: "an ID and a job without one", body: `{"id":"z2jfp1jwu1","job":{}}`, id: "z2jfp1jwu1"},
 		{name: "an ID that is none", body: `{"id":".."}`},
 		{name: "a job", body: `{"id":"z2jfp1jwu1","status":"created"}`, id: "z2jfp1jwu1"},
 		{name: "a job by its other name", body: `{"job_id":"0123456789abcdef0123"}`, id: "0123456789abcdef0123"},

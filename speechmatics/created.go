@@ -122,7 +122,7 @@ func (a *createdAnswer) take(key json.Token, value json.RawMessage, format Trans
 		a.Status = value
 	case "job":
 		var job wireJob
-		if isObject(value) && json.Unmarshal(value, &job) == nil {
+		if isObject(value) && json.Unmarshal(value, &job) == nil && job.id() != "" {
 			a.wireJob = job
 		}
 	case string(format):
