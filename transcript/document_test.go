@@ -262,6 +262,38 @@ func TestDocument_fieldsWinOnceChanged(t *testing.T) {
 	write(`{"end_time":1.50,"attaches_to":"next","is_eos":false}`)
 }
 
+// What is no text, half a surrogate pair for example, encoding/json replaces when it reads it. Here it survives.
+func TestDocument_keepsWhatIsNoText(t *testing.T) {
+	const text = `{"channel":"a\ud800b","alternatives":[{"content":"\udc00","tags":["x","\ud800"]}]}`
+	var r Result
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatal(err)
+	}
+	written, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, half := range []string{`"a\ud800b"`, `"\udc00"`, `["x","\ud800"]`} {
+		if !strings.Contains(string(written), half) {
+			t.Errorf("%s is written without %s", written, half)
+		}
+	}
+	if r.Channel != "a\uFFFDb" {
+		t.Errorf("the channel is %q", r.Channel)
+	}
+}
+
+// A value of another type leaves nothing in the field, not even the part that fits.
+func TestDocument_fieldsHoldNoHalves(t *testing.T) {
+	var a Alternative
+	if err := json.Unmarshal([]byte(`{"tags":["x",1],"display":[],"content":{"x":1}}`), &a); err != nil {
+		t.Fatal(err)
+	}
+	if a.Tags != nil || a.Display != nil || a.Content != "" || len(a.Extra) != 3 {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestDocument_bothReadings(t *testing.T) {
 	read := func(text string) *Document { return roundTrip(t, []byte(text)) }
 	for name, text := range map[string]string{

@@ -60,7 +60,7 @@ func TestRefuses(t *testing.T) {
 		"a number too large":       {`{"x":` + strings.Repeat("9", 2*maxValue) + `,"results":[]}`, "a value of more than"},
 		"too much space":           {`{"x":` + strings.Repeat(" ", 2*maxValue) + `1,"results":[]}`, "a value of more than"},
 		"a name too large":         {`{"` + long + `":1,"results":[]}`, "a value of more than"},
-		"nested too deeply":        {`{"x":` + strings.Repeat("[", 1_000_000) + "1", "deeper"},
+		"nested too deeply":        {`{"x":` + strings.Repeat("[", maxDepth+1) + "1", "deeper"},
 		"a comma too many":         {`{"results":[{},]}`, "not JSON"},
 		"a translation twice":      {`{"results":[],"translations":{"de":[],"de":[]}}`, "twice"},
 		"a translation's label":    {`{"results":[],"translations":{"` + strings.Repeat("x", maxLabel+1) + `":[]}}`, "label"},
