@@ -545,6 +545,24 @@ func TestCaptions_rightToLeft(t *testing.T) {
 	}
 }
 
+// In a document of several languages, each has its own direction, and a line has one.
+func TestCaptions_severalDirections(t *testing.T) {
+	result := func(content, language string, at float64) string {
+		return fmt.Sprintf(`{"type":"word","alternatives":[{"content":%q,"language":%q}],"start_time":%v,"end_time":%v}`, content, language, at, at+0.5)
+	}
+	const mark = `{"type":"punctuation","alternatives":[{"content":".","language":"r"}],"attaches_to":"previous","is_eos":true,"start_time":1,"end_time":1}`
+	document := `{"metadata":{"language_pack_info":{"writing_direction":"left-to-right","per_language_writing_direction":{"l":"left-to-right","r":"right-to-left"}}},"results":[` +
+		strings.Join([]string{result("one", "r", 0), result("two", "l", 0.5), mark, result("three", "r", 1), result("four", "l", 1.5)}, ",") + `]}`
+	if got, want := texts(t, []byte(document), Options{}), "\u200Fone two. // \u200Fthree four"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	document = strings.Replace(document, `"content":"two","language":"l"`, `"content":"two","language":"r"`, 1)
+	document = strings.Replace(document, `"content":"three","language":"r"`, `"content":"three","language":"l"`, 1)
+	if got, want := texts(t, []byte(document), Options{}), "\u200Fone two. // three four"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestCaptions_escape(t *testing.T) {
 	document := []byte(`{"results":[{"type":"word","alternatives":[{"content":"<b>&amp;-->","speaker":"A>B & \n\n<C>"}],"end_time":2}],"metadata":{"transcription_config":{"language":"en\n\n--> x"}}}`)
 	wantVTT := "WEBVTT\n\nNOTE\nLanguage: en --&gt; x\n\n00:00:00.000 --> 00:00:02.000\n<v A&gt;B &amp; &lt;C&gt;>&lt;b&gt;&amp;amp;--&gt;\n"

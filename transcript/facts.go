@@ -115,8 +115,10 @@ func (sv *survey) result(it *item) error {
 			sv.last = max(sv.last, seconds(*at))
 		}
 	}
-	if _, err := it.text(writing{}); err != nil {
-		return err
+	if it.Type == typeEntity {
+		if _, err := it.text(writing{}); err != nil { // before anything is written, not after
+			return err
+		}
 	}
 	said := it.Alternatives.best()
 	if said.Language != "" {

@@ -89,26 +89,20 @@ func (s *section) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errStop ends a walk whose rest nobody wants.
-var errStop = errors.New("stop")
-
 // walk goes through the document from its beginning.
 func (src *source) walk(v visitor) error {
-	err := newScanner(&section{document: src.document}).walk(v)
-	if errors.Is(err, errStop) {
-		return nil
-	}
-	return err
+	return newScanner(&section{document: src.document}).walk(v)
 }
+
+// errStop ends a walk whose rest nobody wants.
+var errStop = errors.New("stop")
 
 // words are the words of one channel, in order: none starts before the one before.
 func (src *source) words(channel string) iter.Seq2[word, error] {
 	return func(yield func(word, error) bool) {
-		stopped := false
 		emit := func(w word) error {
 			w.width = characters(w.text)
 			if !yield(w, nil) {
-				stopped = true
 				return errStop
 			}
 			return nil
@@ -119,7 +113,7 @@ func (src *source) words(channel string) iter.Seq2[word, error] {
 		} else {
 			err = src.translated(channel, emit)
 		}
-		if err != nil && !stopped {
+		if err != nil && !errors.Is(err, errStop) {
 			yield(word{}, err)
 		}
 	}
