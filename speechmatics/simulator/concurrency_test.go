@@ -49,3 +49,31 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 }
+
+// TestConcurrentRestarts restarts a worker under its clients: nothing stays behind, and engines are free in the end.
+func TestConcurrentRestarts(t *testing.T) {
+	const clients, jobs = 6, 10
+	r := newReceiver(t)
+	a := onPremises(t, BackendWorker, Options{Speed: 1e3, Engines: clients * jobs, JobHistory: 5})
+	var work sync.WaitGroup
+	for c := range clients {
+		work.Go(func() {
+			for n := range jobs {
+				config := with(fmt.Sprintf(`"notification_config":[{"url":%q,"contents":["transcript","data"]}]`, r.url), "")
+				if got := a.post("", config, "a.wav", wav(100*time.Millisecond)); got.status != http.StatusCreated {
+					t.Errorf("%v", got)
+				}
+				a.get("/v2/jobs")
+				a.get("/jobs")
+				if (c+n)%5 == 0 {
+					a.server.Restart()
+				}
+			}
+		})
+	}
+	work.Wait()
+	a.server.Restart()
+	if got := a.get("/ready").json(t)["engines_used"]; got != 0.0 || len(a.server.Jobs()) != 0 || len(a.server.Ledger()) != clients*jobs {
+		t.Errorf("%v engines in use, %d jobs, %d in the ledger", got, len(a.server.Jobs()), len(a.server.Ledger()))
+	}
+}
