@@ -50,8 +50,8 @@
 // # Where the documentation is silent
 //
 // Behaviour has a switch each, Limits where it is a bound, and the default is the variant that is harder for a
-// client. Two are not: lists have no delay, and deletions are not notified, because nobody has ever reported
-// either; they can be ordered.
+// client, or what samples show where neither is. Two are not: lists have no delay, and deletions are not notified,
+// because nobody has ever reported either; they can be ordered.
 //
 //	question                                     | switch                            | values                 | default
 //	longest wait                                 | Limits.MaxWait                    | any                    | 1m0s

@@ -93,6 +93,18 @@ func TestTranslations(t *testing.T) {
 	}
 }
 
+// TestEndlessSentence has a speaker who never stops: sentences are bounded all the same.
+func TestEndlessSentence(t *testing.T) {
+	document := documentOf(t, strings.Repeat("word ", 2*maxSentence+1), with(`"translation_config":{"target_languages":["de"]}`, ""), Options{})
+	var lengths []int
+	for _, content := range column(at(document, "translations", "de"), "content") {
+		lengths = append(lengths, strings.Count(content.(string), "word"))
+	}
+	if diff := cmp.Diff([]int{maxSentence, maxSentence, 1}, lengths); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestTranslationsThatAreNotSupported(t *testing.T) {
 	into := func(code, targets string) string {
 		return language(with(`"translation_config":{"target_languages":[`+targets+`]}`, ""), code)

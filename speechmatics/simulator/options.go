@@ -70,7 +70,8 @@ type Options struct {
 }
 
 // Limits bounds requests and work. A zero field means the documented value, or, where none is
-// documented, the one given here. A negative field means no limit.
+// documented, the one given here. A negative field means no limit. On premises nothing limits rates and
+// numbers of jobs unless a field says so.
 type Limits struct {
 	// SubmissionsPerSecond is the rate of POST /jobs per key, 10.
 	SubmissionsPerSecond float64
