@@ -152,11 +152,16 @@ func (e *Env) User(name string, groups ...string) (*rest.Config, error) {
 // Kubeconfig writes a kubeconfig with the rights of a cluster administrator, and returns the file's name.
 func (e *Env) Kubeconfig(t testing.TB) string {
 	t.Helper()
+	return e.kubeconfig(t, "")
+}
+
+func (e *Env) kubeconfig(t testing.TB, namespace string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	err := clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: e.Config.Host, CertificateAuthorityData: e.Config.CAData}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: e.Config.CertData, ClientKeyData: e.Config.KeyData}},
-		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test"}},
+		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test", Namespace: namespace}},
 		CurrentContext: "test",
 	}, file)
 	if err != nil {

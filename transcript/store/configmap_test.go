@@ -13,8 +13,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
 )
 
 func configMapJob(t testing.TB) Job {
@@ -135,46 +134,51 @@ func TestConfigMapOfBytes(t *testing.T) {
 	}
 }
 
-// kubectl runs a shell line of the documentation.
-func kubectl(t *testing.T, namespace, line string) string {
+// shell runs a command of the documentation.
+func shell(t *testing.T, namespace, command string) string {
 	t.Helper()
-	user, err := env.User("reader", "system:masters")
+	var out bytes.Buffer
+	env.Shell(t, namespace, command, &out)
+	return out.String()
+}
+
+func TestSmallTranscriptIsReadBackAsDocumented(t *testing.T) {
+	job := configMapJob(t)
+	mustKeep(t, newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, "Good morning.\n")
+	if read := shell(t, job.Namespace, testenv.Documented(t, "README.md", "kubectl get configmap standup-txt")); read != "Good morning.\n" {
+		t.Errorf("read back %q", read)
+	}
+}
+
+func TestLargeTranscriptIsReadBackAsDocumented(t *testing.T) {
+	job := configMapJob(t)
+	s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
+	text := strings.Repeat("All work and no play makes a dull transcript.\n", 2000)
+	key := Key{Format: "vtt", Language: "de"}
+	got, err := keepKey(t, s, job, key, text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	for name, content := range map[string][]byte{"ca": user.CAData, "cert": user.CertData, "key": user.KeyData} {
-		writeFile(t, filepath.Join(dir, name), content)
-	}
-	flags := fmt.Sprintf("--server %s --certificate-authority %s/ca --client-certificate %s/cert --client-key %s/key --namespace %s",
-		user.Host, dir, dir, dir, namespace)
-	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c",
-		strings.ReplaceAll(line, "kubectl ", "$KUBEBUILDER_ASSETS/kubectl --cache-dir "+dir+" "+flags+" "))
-	var errs bytes.Buffer
-	command.Stderr = &errs
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", line, err, &errs)
-	}
-	return string(out)
-}
-
-func TestLargeTranscriptIsCompressedAndReadBackWithKubectl(t *testing.T) {
-	job := configMapJob(t)
-	text := strings.Repeat("All work and no play makes a dull transcript.\n", 2000)
-	got := mustKeep(t, newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes), job, v1alpha1.FormatText, text)
-	if got.Encoding != v1alpha1.EncodingGzip || got.ConfigMapRef.Key != "transcript.txt.gz" || got.Parts != 1 || got.SHA256 != sum(text) || *got.Bytes != int64(len(text)) {
+	if got.Encoding != v1alpha1.EncodingGzip || got.ConfigMapRef.Key != "transcript.de.vtt.gz" || got.Parts != 1 || got.SHA256 != sum(text) || *got.Bytes != int64(len(text)) {
 		t.Errorf("stored %+v", got)
 	}
-	if read := kubectl(t, job.Namespace, `kubectl get configmap standup-txt -o jsonpath='{.binaryData.transcript\.txt\.gz}' | base64 -d | gunzip`); read != text {
+	// Neither the same format in the language that was spoken nor another format in German is mixed up with it.
+	mustKeep(t, s, job, "vtt", noise(50_000))
+	if _, err := keepKey(t, s, job, Key{Format: v1alpha1.FormatSRT, Language: "de"}, noise(50_000)); err != nil {
+		t.Fatal(err)
+	}
+	if read := shell(t, job.Namespace, testenv.Documented(t, "README.md", "format=vtt", "language=de", "gunzip")); read != text {
 		t.Errorf("read back %d bytes that are not the %d stored", len(read), len(text))
 	}
 }
 
-func TestSplitTranscriptIsReadBackWithKubectl(t *testing.T) {
+func TestSplitTranscriptIsReadBackAsDocumented(t *testing.T) {
 	job := configMapJob(t)
 	s := newConfigMaps(t, env.Client, DefaultConfigMapMaxBytes)
-	s.partBytes = 20_000
+	if s.partBytes%3 != 0 {
+		t.Errorf("parts of %d bytes end with padding in base64", s.partBytes)
+	}
+	s.partBytes = 20_001
 	text := noise(280_000) // some 210 kB compressed: more than ten parts, so that their order matters
 	got := mustKeep(t, s, job, v1alpha1.FormatJSONv2, text)
 	if got.Parts < 11 || got.ConfigMapRef.Name != "standup-json-v2" || got.SHA256 != sum(text) {
@@ -183,9 +187,7 @@ func TestSplitTranscriptIsReadBackWithKubectl(t *testing.T) {
 	if found := names(t, job.Namespace); len(found) != int(got.Parts) || found[0] != "standup-json-v2-00" {
 		t.Errorf("ConfigMaps %v, want %d parts", found, got.Parts)
 	}
-	line := `kubectl get configmaps -l transcription-operator.io/job-name=standup,transcription-operator.io/format=json-v2 ` +
-		`-o go-template='{{range .items}}{{index .binaryData "transcript.json.gz" | base64decode}}{{end}}' | gunzip`
-	if read := kubectl(t, job.Namespace, line); read != text {
+	if read := shell(t, job.Namespace, testenv.Documented(t, "README.md", "format=json-v2", "gunzip")); read != text {
 		t.Errorf("read back %d bytes that are not the %d stored", len(read), len(text))
 	}
 	again := mustKeep(t, s, job, v1alpha1.FormatJSONv2, text)

@@ -1,0 +1,81 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Documented returns the one command of the documentation, in a file named from the repository's root, that has all the words: a command
+// stands in a block of shell, and goes on in the next line after a backslash. The test that runs it runs what people read.
+func Documented(t testing.TB, file string, words ...string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(Root(), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, command := range commands(string(content)) {
+		if hasAll(command, words) {
+			found = append(found, command)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s has %d commands with %q, want one: %q", file, len(found), words, found)
+	}
+	return found[0]
+}
+
+// commands are the commands in all blocks of shell of a Markdown text.
+func commands(markdown string) []string {
+	var all []string
+	inside, goesOn := false, false
+	for line := range strings.Lines(markdown) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case !inside:
+			inside = line == "```sh"
+			continue
+		case line == "```":
+			inside, goesOn = false, false
+			continue
+		case goesOn:
+			all[len(all)-1] += "\n" + line
+		default:
+			all = append(all, line)
+		}
+		goesOn = strings.HasSuffix(line, `\`)
+	}
+	return all
+}
+
+func hasAll(text string, words []string) bool {
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// Shell runs a command as a person would who works in a namespace of the control plane, with its real kubectl and the system's other
+// tools, and writes its output to stdout.
+func (e *Env) Shell(t testing.TB, namespace, command string, stdout io.Writer) {
+	t.Helper()
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command)
+	shell.Env = append(os.Environ(),
+		"PATH="+os.Getenv(assetsVariable)+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"KUBECONFIG="+e.kubeconfig(t, namespace), "KUBECACHEDIR="+t.TempDir())
+	var stderr bytes.Buffer
+	shell.Stdout, shell.Stderr = stdout, &stderr
+	if err := shell.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, &stderr)
+	}
+}
