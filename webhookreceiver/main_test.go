@@ -253,7 +253,7 @@ func (a answer) problem(t testing.TB) notification.Problem {
 	return p
 }
 
-var noKeepAlive = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+var noKeepAlive = &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // send sends a request about the first attempt of a job, which the fields of q may change.
 func (r *rig) send(t testing.TB, job *v1alpha1.TranscriptionJob, q request) answer {

@@ -69,7 +69,7 @@ func hasAll(text string, words []string) bool {
 // tools, and writes its output to stdout.
 func (e *Env) Shell(t testing.TB, namespace, command string, stdout io.Writer) {
 	t.Helper()
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command)
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command) //nolint:gosec // that is what it is for; the commands are the documentation's
 	shell.Env = append(os.Environ(),
 		"PATH="+os.Getenv(assetsVariable)+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"KUBECONFIG="+e.kubeconfig(t, namespace), "KUBECACHEDIR="+t.TempDir())

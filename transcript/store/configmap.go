@@ -243,9 +243,10 @@ func (s *ConfigMaps) complete(ctx context.Context, job Job, key Key, first *core
 	return true, nil
 }
 
-// ensure creates the ConfigMap, or finds that the very same one is there.
+// ensure creates the ConfigMap, or finds that the very same one is there. The object is the API server's afterwards: a copy of it
+// would double the memory.
 func (s *ConfigMaps) ensure(ctx context.Context, job Job, key Key, object *corev1.ConfigMap) error {
-	err := s.client.Create(ctx, object.DeepCopy())
+	err := s.client.Create(ctx, object)
 	switch {
 	case err == nil:
 		return nil

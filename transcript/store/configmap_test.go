@@ -196,6 +196,44 @@ func TestSplitTranscriptIsReadBackAsDocumented(t *testing.T) {
 	}
 }
 
+// What is staged is on disk, and one part at a time is in memory.
+func TestConfigMapsNeedNoMemory(t *testing.T) {
+	const most = 2 << 20
+	created := 0
+	c := interceptor.NewClient(env.Client, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return apierrors.NewNotFound(corev1.Resource("configmaps"), "x")
+		},
+		Create: func(_ context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
+			created++
+			return nil
+		},
+	})
+	s := newConfigMaps(t, c, 64<<20)
+	s.partBytes = 150_000
+	store := func(size int64) uint64 {
+		batch, err := s.Begin(t.Context(), configMapJob(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer batch.Discard()
+		heap := testenv.WatchHeap()
+		// The block is longer than what gzip looks back.
+		text := &repeatingReader{block: []byte(noise(100_000))}
+		if err := batch.Stage(t.Context(), Key{Format: v1alpha1.FormatText}, io.LimitReader(text, size)); err != nil {
+			t.Fatal(err)
+		}
+		if stored, err := batch.Commit(t.Context()); err != nil || len(stored) != 1 || *stored[0].Bytes != size {
+			t.Fatalf("stored %+v, %v", stored, err)
+		}
+		return heap.End()
+	}
+	little := store(200_000)
+	if much := store(5 << 20); much > little+most || created < 25 {
+		t.Errorf("for 5 MiB in %d ConfigMaps, the live heap grows by %d bytes, more than %d", created, much-little, most)
+	}
+}
+
 // After a crash between two parts, the same transcript is completed, and a half is never taken for a whole.
 func TestHalfWrittenTranscriptIsCompleted(t *testing.T) {
 	for _, missing := range []string{"first", "last"} {

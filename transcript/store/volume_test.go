@@ -26,13 +26,6 @@ import (
 
 const claim = "transcripts"
 
-func writeFile(t testing.TB, name string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(name, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func volumeJob() Job {
 	return Job{
 		Namespace: "media", Name: "standup", UID: newUID(), Attempt: 2, ID: "z2jfp1jwu1",
