@@ -90,9 +90,9 @@ func (s *service) client(options ...speechmatics.Option) *speechmatics.Client {
 }
 
 // recording reads one of the project's samples.
-func recording(t *testing.T, name string) []byte {
+func recording(t *testing.T) []byte {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", "media", name))
+	content, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", "media", "standup.wav"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func recording(t *testing.T, name string) []byte {
 // upload is a recording under a name of its own.
 func upload(t *testing.T, name string) *speechmatics.Media {
 	t.Helper()
-	content := recording(t, "standup.wav")
+	content := recording(t)
 	return &speechmatics.Media{Name: name, Reader: bytes.NewReader(content), Size: int64(len(content))}
 }
 
@@ -139,13 +139,17 @@ func (s *service) trySubmit(config speechmatics.JobConfig) (id string, err error
 	return job.ID, nil
 }
 
-// ended waits for a job's end, and returns the job.
+// ended waits for a job's end, as the backend permits, and returns the job.
 func (s *service) ended(id string) *speechmatics.Job {
 	s.t.Helper()
+	var options []speechmatics.ReadOption
+	if s.Backend() == speechmatics.SaaS {
+		options = append(options, speechmatics.Wait(10*time.Second))
+	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		job, err := s.GetJob(s.t.Context(), id)
+		job, err := s.GetJob(s.t.Context(), id, options...)
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -89,7 +89,7 @@ func failedNotifications(s *service) {
 // fetched has the provider fetch media, with credentials, and fail to.
 func fetched(s *service) {
 	url, statuses := s.callbacks()
-	media := recording(s.t, "standup.wav")
+	media := recording(s.t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/standup.wav" || r.Header.Get("Authorization") != "Bearer media" {
 			w.WriteHeader(http.StatusNotFound)

@@ -105,7 +105,7 @@ func files(s *service) {
 	if len(s.all(s.Log(s.t.Context(), id))) == 0 {
 		s.t.Error("the log is empty")
 	}
-	if got, want := len(s.all(s.Data(s.t.Context(), id))), len(recording(s.t, "standup.wav")); got != want {
+	if got, want := len(s.all(s.Data(s.t.Context(), id))), len(recording(s.t)); got != want {
 		s.t.Errorf("the media has %d bytes, want %d", got, want)
 	}
 }
