@@ -127,7 +127,7 @@ func TestWorkerLifeOfAJob(t *testing.T) {
 				t.Errorf("%v", got)
 			}
 			for request, status := range map[string]int{
-				"DELETE /v2/jobs/" + id: http.StatusMethodNotAllowed, "GET /v2/usage": http.StatusNotFound, "GET /v2/jobs/none": http.StatusNotFound,
+				"DELETE /v2/jobs/" + id: http.StatusMethodNotAllowed, "GET /v2/usage": http.StatusNotFound, "GET /v1/discovery/features": http.StatusNotFound, "GET /v2/jobs/none": http.StatusNotFound,
 				"GET /v2/jobs/" + id + "?wait=0": http.StatusUnprocessableEntity, "POST /v2/jobs": http.StatusBadRequest,
 			} {
 				method, path, _ := strings.Cut(request, " ")

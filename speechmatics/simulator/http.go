@@ -33,6 +33,7 @@ func (s *Server) routes() http.Handler {
 	default:
 		s.hostedRoutes(mux)
 	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, http.StatusNotFound, "Not Found", "") })
 	mux.Handle("/admin/", s.admin())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	return mux

@@ -24,7 +24,7 @@ func TestLongRecording(t *testing.T) {
 		before := heap()
 		peak := &peakWriter{}
 		check(t, a.server.transcriptOf(j).write(peak, format))
-		if peak.written < least || peak.written != a.server.sizeOf(j, format) {
+		if peak.written < least {
 			t.Errorf("%s: %d bytes", format, peak.written)
 		}
 		if grown := int64(peak.most) - int64(before); grown > most {
