@@ -166,7 +166,9 @@ func lowest(first bool, soFar int, figure *int32, fallback int) int {
 func (l *limits) admit(job *v1alpha1.TranscriptionJob) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.running[job.UID]; !ok {
+	if _, ok := l.running[job.UID]; !ok || l.clock.Now().Before(l.heldUntil) {
+		// It may have been let in before it turned out that there is no room.
+		delete(l.running, job.UID)
 		l.waiting[job.UID] = candidateOf(job)
 		l.dispatch(job.UID)
 	}

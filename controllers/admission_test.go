@@ -235,9 +235,15 @@ func TestLimits_hold(t *testing.T) {
 	fake := newSteppingClock()
 	woken := &admissions{}
 	l := newLimits(fake, woken.wake)
+	first := waitingJob("n", "first", 0, fake.Now())
+	if !l.admit(first) {
+		t.Fatal("a job was not let in though there is room")
+	}
 	l.hold(10*time.Second, "busy")
-	if l.admit(waitingJob("n", "a", 0, fake.Now())) {
-		t.Error("a job was let in though there is no room")
+	for _, job := range []*v1alpha1.TranscriptionJob{first, waitingJob("n", "second", 0, fake.Now())} {
+		if l.admit(job) {
+			t.Errorf("%s was let in though there is no room", job.Name)
+		}
 	}
 	if err := l.request(t.Context()); err != nil {
 		t.Errorf("a request was not let through: %v", err)
@@ -245,8 +251,10 @@ func TestLimits_hold(t *testing.T) {
 	if got := l.holding(); got != "busy" {
 		t.Errorf("held because of %q", got)
 	}
-	fake.Step(11 * time.Second)
-	if diff := cmp.Diff([]string{"n/a"}, woken.all()); diff != "" {
+	for range 12 {
+		fake.Step(time.Second)
+	}
+	if diff := cmp.Diff([]string{"n/first", "n/second"}, woken.all()); diff != "" {
 		t.Errorf("woken after the hold (-want +got):\n%s", diff)
 	}
 	if got := l.holding(); got != "" {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
@@ -99,4 +100,43 @@ func (p *provider) probe(ctx context.Context, counted *metrics) error {
 	}
 	counted.observeRequest(operationList, first)
 	return first
+}
+
+// busyAnswer is the HTTP batch worker's refusal of a submission that has created nothing, because it has not enough free engines; nil if it
+// is another refusal.
+func (p *provider) busyAnswer(err error) *speechmatics.Error {
+	var answer *speechmatics.Error
+	if p.backend == speechmatics.Worker && errors.As(err, &answer) && answer.StatusCode == http.StatusServiceUnavailable {
+		return answer
+	}
+	return nil
+}
+
+// noRoom is what becomes of a job that a worker has not enough free engines for: it waits, and nobody else is let in meanwhile. One that
+// asks for more engines than there are would wait for ever, and keep the others out for as long.
+func (r *JobReconciler) noRoom(ctx context.Context, s *scope, p *provider, busy *speechmatics.Error) error {
+	asked := int(valueOf(valueOf(s.job.Spec.Processing).ParallelEngines))
+	if asked > 1 {
+		capacity, err := p.capacity(ctx, r.metrics)
+		if err != nil {
+			r.log(ctx).Info("The worker does not tell how many engines it has", "cause", err.Error())
+		} else if asked > capacity.MaxEngines {
+			return &failure{reason: v1alpha1.ReasonInvalidConfiguration, message: fmt.Sprintf(
+				"spec.processing.parallelEngines is %d, and the worker of %s has %d engines; ask for fewer in a new job", asked, accountName(&p.account), capacity.MaxEngines)}
+		}
+	}
+	p.limits.hold(max(busy.RetryAfter, r.options.RetryInterval), explain(busy))
+	return pausef(v1alpha1.ReasonWaiting, r.options.RetryInterval, "%s", p.queue())
+}
+
+// capacity asks a worker how many engines it has.
+func (p *provider) capacity(ctx context.Context, counted *metrics) (*speechmatics.WorkerCapacity, error) {
+	if err := p.limits.followUp(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	capacity, err := p.client.WorkerCapacity(ctx)
+	counted.observeRequest(operationReady, err)
+	return capacity, err
 }

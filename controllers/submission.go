@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -193,6 +192,9 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 		return verdict{}, settleErr
 	}
 	r.providers.release(s.job.UID)
+	if busy := p.busyAnswer(err); busy != nil {
+		return verdict{}, r.noRoom(ctx, s, p, busy)
+	}
 	return verdict{}, r.refusal(p, err)
 }
 
@@ -210,10 +212,6 @@ func (r *JobReconciler) refusal(p *provider, err error) error {
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
 		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", explain(answer))
-	case p.backend == speechmatics.Worker && answer.StatusCode == http.StatusServiceUnavailable:
-		// All engines are in use.
-		p.limits.hold(max(answer.RetryAfter, r.options.RetryInterval), explain(answer))
-		return pausef(v1alpha1.ReasonWaiting, r.options.RetryInterval, "%s", p.queue())
 	case speechmatics.IsUnauthorized(err):
 		r.refused(p)
 		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), explain(answer))
