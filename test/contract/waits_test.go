@@ -40,13 +40,17 @@ func waits(s *service) {
 
 // waitsInVain has jobs that take for ever, so that a wait ends before.
 func waitsInVain(s *service) {
-	if created := s.waited(english(), time.Second, speechmatics.FormatText); created.Status != "created" {
+	created := s.waited(english(), time.Second, speechmatics.FormatText)
+	if created.Status != "created" {
 		s.t.Errorf("the job is %q", created.Status)
+	}
+	if job, err := s.GetJob(s.t.Context(), created.ID); err != nil || job.Status != speechmatics.JobRunning {
+		s.t.Errorf("got %v, %v", job, err)
 	}
 	if err := s.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultDelete, Delay: simulator.Duration(time.Millisecond)}); err != nil {
 		s.t.Fatal(err)
 	}
-	if created := s.waited(english(), 30*time.Second, ""); created.Status != speechmatics.JobDeleted {
+	if created = s.waited(english(), 30*time.Second, ""); created.Status != speechmatics.JobDeleted {
 		s.t.Errorf("the job is %q", created.Status)
 	}
 }
