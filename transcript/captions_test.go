@@ -222,7 +222,7 @@ func seenBy(subtitles *astisub.Subtitles) []caption {
 func TestRenderings_ofRandomDocuments(t *testing.T) {
 	seeds := uint64(200)
 	if raceDetector {
-		seeds = 30
+		seeds = 20
 	}
 	for seed := range seeds {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -385,7 +385,7 @@ func randomDocument(t *testing.T, r *rand.Rand) []byte {
 	return text
 }
 
-// FuzzRender renders whatever is a document.
+// FuzzRender reads the facts of whatever there is, and renders it if it is a document.
 func FuzzRender(f *testing.F) {
 	for _, text := range documents(f) {
 		f.Add(text, 0, 0, false)
@@ -394,7 +394,14 @@ func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, length, lines int, translated bool) {
 		facts, err := ReadFacts(bytes.NewReader(text))
 		if err != nil {
+			var format *FormatError
+			if !errors.As(err, &format) {
+				t.Fatalf("%T: %v", err, err)
+			}
 			return
+		}
+		if facts.Duration < 0 || len(facts.Errors) > maxErrors+maxLanguages+1 {
+			t.Fatalf("%+v", facts)
 		}
 		o := Options{MaxLineLength: length, MaxLines: lines}
 		if translated && len(facts.Translations) > 0 {
@@ -490,6 +497,26 @@ func TestCaptions_breakBetweenVoices(t *testing.T) {
 		document := fmt.Appendf(nil, `{"results":[%s,%s]}`, one("S1", 0.5, 1), test.second)
 		if got := texts(t, document, Options{}); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// A mark belongs to the voice of the word that it attaches to, and an end that is before the start makes no pause.
+func TestCaptions_doNotBreak(t *testing.T) {
+	mark := func(mark, attaches, speaker string) string {
+		return fmt.Sprintf(`{"type":"punctuation","alternatives":[{"content":%q,"speaker":%q}],"attaches_to":%q,"start_time":5.2,"end_time":5.2}`, mark, speaker, attaches)
+	}
+	word := func(start, end float64) string {
+		return fmt.Sprintf(`{"type":"word","alternatives":[{"content":"hm","speaker":"S1"}],"start_time":%v,"end_time":%v}`, start, end)
+	}
+	for name, test := range map[string]struct{ results, want string }{
+		"a mark before of nobody":  {mark("¿", "next", "UU") + "," + word(5.2, 5.5), "S1: ¿hm"},
+		"a mark behind of another": {word(5, 5.2) + "," + mark("?", "previous", "S2"), "S1: hm?"},
+		"an end before the start":  {word(5, 2) + "," + word(5.5, 6), "S1: hm hm"}, //nolint:dupword // said twice
+	} {
+		captions := parse(t, "vtt", render(t, "vtt", []byte(`{"results":[`+test.results+`]}`), Options{}))
+		if len(captions) != 1 || captions[0].voice+": "+captions[0].lines[0] != test.want {
+			t.Errorf("%s: %+v, want %s", name, captions, test.want)
 		}
 	}
 }

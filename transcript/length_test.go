@@ -71,7 +71,7 @@ func TestMemoryDoesNotGrowWithTheDocument(t *testing.T) {
 	const limit = 1 << 20
 	length, size := 10*time.Hour, 25_000_000
 	if raceDetector { // ten times as slow
-		length, size = length/5, size/5
+		length, size = length/10, size/10
 	}
 	document := longDocument(length)
 	if len(document) < size {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// merge puts sequences that are each in order in one order: by time, and of the same time, by the sequences' order. It ends
-// with the first error.
+// merge puts sequences in one order: by time, and of the same time, by the sequences' order. What is in one sequence stays in its
+// order. It ends with the first error.
 //
 // Channels are read each on its own, so that two people who talk at once do not cut each other's sentences into
 // pieces, and so that it does not matter how the document has ordered them.

@@ -190,19 +190,3 @@ func TestRenderFails(t *testing.T) {
 		}
 	}
 }
-
-func FuzzReadFacts(f *testing.F) {
-	for _, text := range documents(f) {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		facts, err := ReadFacts(bytes.NewReader(text))
-		var format *FormatError
-		switch {
-		case err != nil && !errors.As(err, &format):
-			t.Fatalf("%T: %v", err, err)
-		case err == nil && (facts.Duration < 0 || facts.Speakers < 0 || len(facts.Errors) > maxErrors+maxLanguages+1):
-			t.Fatalf("%+v", facts)
-		}
-	})
-}

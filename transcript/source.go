@@ -97,7 +97,7 @@ func (src *source) walk(v visitor) error {
 // errStop ends a walk whose rest nobody wants.
 var errStop = errors.New("stop")
 
-// words are the words of one channel, in order: none starts before the one before.
+// words are the words of one channel, in the order of the document.
 func (src *source) words(channel string) iter.Seq2[word, error] {
 	return func(yield func(word, error) bool) {
 		emit := func(w word) error {

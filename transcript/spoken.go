@@ -143,10 +143,10 @@ func speakerName(label string) string {
 	return clean(label)
 }
 
-// times are those of an item, in order with those before. An item without times happens when the one before started.
+// times are those of an item; the end is not before the start. An item without times happens when the one before started.
 func (a *assembler) times(start, end *float64) (time.Duration, time.Duration) {
 	if start != nil {
-		a.start = max(a.start, seconds(*start))
+		a.start = seconds(*start)
 	}
 	if end == nil {
 		return a.start, a.start
