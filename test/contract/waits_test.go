@@ -47,6 +47,7 @@ func waitsInVain(s *service) {
 	if job, err := s.GetJob(s.t.Context(), created.ID); err != nil || job.Status != speechmatics.JobRunning {
 		s.t.Errorf("got %v, %v", job, err)
 	}
+	wantStatus(s.t, s.DeleteJob(s.t.Context(), created.ID, speechmatics.DeleteOptions{}), http.StatusLocked)
 	if err := s.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultDelete, Delay: simulator.Duration(time.Millisecond)}); err != nil {
 		s.t.Fatal(err)
 	}
