@@ -241,6 +241,36 @@ func TestWorkerRestarts(t *testing.T) {
 	}
 }
 
+// TestRestartEndsNotifications restarts a worker between two attempts to notify: there is no second one.
+func TestRestartEndsNotifications(t *testing.T) {
+	clock := newClock()
+	r := newReceiver(t, 500)
+	a := onPremises(t, BackendWorker, Options{Clock: clock, Speed: 1})
+	a.post("", notifying(r.url, ""), "a.wav", wav(time.Second))
+	drive(t, clock, time.Second, func() bool { return len(r.all()) == 1 })
+	eventually(t, "the wait for the next attempt", func() bool { return clock.HasWaiters() && a.server.Jobs()[0].Errors == 1 })
+	a.server.Restart()
+	eventually(t, "the end of waiting", func() bool { return !clock.HasWaiters() })
+	if got := len(r.all()); got != 1 {
+		t.Errorf("%d attempts", got)
+	}
+}
+
+// TestEnginesShareTheWork: with two engines a job takes half the time.
+func TestEnginesShareTheWork(t *testing.T) {
+	for engines, want := range map[int]time.Duration{1: 11 * time.Second, 2: 6 * time.Second, 4: 3 * time.Second} {
+		clock := newClock()
+		a := onPremises(t, BackendWorker, Options{Clock: clock, Speed: 1})
+		body, contentType := form(t, plainConfig, "a.wav", wav(40*time.Second))
+		a.do(http.MethodPost, "/v2/jobs", body, "Content-Type", contentType, "X-SM-Processing-Data", fmt.Sprintf(`{"parallel_engines":%d}`, engines))
+		started := clock.Now()
+		drive(t, clock, time.Second, func() bool { return a.server.Jobs()[0].Status == "done" })
+		if got := clock.Since(started); got != want {
+			t.Errorf("%d engines take %v, want %v", engines, got, want)
+		}
+	}
+}
+
 func TestWorkerHistory(t *testing.T) {
 	a := onPremises(t, BackendWorker, Options{JobHistory: 2, Behaviour: Behaviour{WorkerSpelling: WorkerSpellingAPI}})
 	var ids []string

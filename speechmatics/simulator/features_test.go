@@ -582,6 +582,16 @@ func TestChannelNames(t *testing.T) {
 	}
 }
 
+// TestCaptionsNameSpeakers: a caption is of one speaker, also where nobody ends his sentence.
+func TestCaptionsNameSpeakers(t *testing.T) {
+	a := said(t, "S1: Well\nS2: no.", Options{Behaviour: Behaviour{SRTSpeakers: true}})
+	id, _ := a.spokenJob(with("", `"diarization":"speaker"`))
+	want := "1\n-->\nS1: Well\n\n2\n-->\nS2: no.\n"
+	if got := shape(a.get("/v2/jobs/" + id + "/transcript?format=srt").body); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestDocumentOrder: members come sorted, so what is made of the words comes before what says how to read them.
 func TestDocumentOrder(t *testing.T) {
 	script := "@length 11m\nHello."
