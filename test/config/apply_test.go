@@ -32,6 +32,7 @@ func TestServerAccepts(t *testing.T) {
 		"default":                     render(t, "config/default"),
 		"overlays/transcripts-volume": render(t, "config/overlays/transcripts-volume"),
 		"samples":                     render(t, "config/samples"),
+		"samples/features":            render(t, "config/samples/features"),
 		"samples/cluster_account":     load(t, "config/samples/cluster_account.yaml"),
 		// The Prometheus operator's own kind is not known here; its Services are.
 		"prometheus": without(render(t, "config/prometheus"), "ServiceMonitor"),
