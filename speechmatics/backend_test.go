@@ -4,8 +4,10 @@
 package speechmatics
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -76,26 +78,106 @@ func assertUnsupported(t *testing.T, err error, operation string, backend Backen
 	}
 }
 
+// Each call is sent to the backends that have it, and refused for the others before anything is sent.
 func TestUnsupported(t *testing.T) {
-	ctx := testContext(t)
-	t.Run("deleting at a worker", func(t *testing.T) {
-		c := serve(t, neverAsked(t), WithBackend(Worker))
-		assertUnsupported(t, c.DeleteJob(ctx, "a", DeleteOptions{}), opDeleteJob, Worker)
-	})
-	t.Run("deleted jobs of a worker", func(t *testing.T) {
-		c := serve(t, neverAsked(t), WithBackend(Worker))
-		_, err := collect(c.ListJobs(ctx, ListOptions{IncludeDeleted: true}))
-		assertUnsupported(t, err, opListJobs, Worker)
-	})
-	t.Run("processing data at the hosted service", func(t *testing.T) {
-		submission := upload100(100)
-		submission.ProcessingData = &ProcessingData{}
-		_, err := serve(t, neverAsked(t)).CreateJob(ctx, submission)
-		assertUnsupported(t, err, opCreateJob, SaaS)
-		if !NotCreated(err) {
-			t.Error("the outcome is unknown")
+	type call func(context.Context, *Client) error
+	create := func(change func(*CreateJobRequest)) call {
+		return func(ctx context.Context, c *Client) error {
+			submission := upload100(100)
+			change(&submission)
+			_, err := c.CreateJob(ctx, submission)
+			return err
 		}
-	})
+	}
+	tests := []struct {
+		operation string
+		has       func(Capabilities) bool
+		call      call
+	}{
+		{opDeleteJob, func(can Capabilities) bool { return can.CanDelete }, func(ctx context.Context, c *Client) error {
+			return c.DeleteJob(ctx, "a", DeleteOptions{})
+		}},
+		{opListJobs, func(can Capabilities) bool { return can.ListsDeleted }, func(ctx context.Context, c *Client) error {
+			_, err := collect(c.ListJobs(ctx, ListOptions{IncludeDeleted: true}))
+			return err
+		}},
+		{opListJobs, func(can Capabilities) bool { return can.CanList }, func(ctx context.Context, c *Client) error {
+			_, err := collect(c.ListJobs(ctx, ListOptions{}))
+			return err
+		}},
+		{opGetJob, func(can Capabilities) bool { return can.KnowsWait }, func(ctx context.Context, c *Client) error {
+			_, err := c.GetJob(ctx, "a", Wait(1))
+			return err
+		}},
+		{opJobDocument, func(can Capabilities) bool { return can.KnowsWait }, func(ctx context.Context, c *Client) error {
+			_, err := c.JobDocument(ctx, "a", Wait(1))
+			return err
+		}},
+		{opTranscript, func(can Capabilities) bool { return can.KnowsWait }, func(ctx context.Context, c *Client) error {
+			return closing(c.Transcript(ctx, "a", FormatText, Wait(1)))
+		}},
+		{opLog, func(can Capabilities) bool { return can.HasLog }, func(ctx context.Context, c *Client) error { return closing(c.Log(ctx, "a")) }},
+		{opData, func(can Capabilities) bool { return can.HasData }, func(ctx context.Context, c *Client) error { return closing(c.Data(ctx, "a")) }},
+		{opText, func(can Capabilities) bool { return can.HasAlignment }, func(ctx context.Context, c *Client) error { return closing(c.Text(ctx, "a")) }},
+		{opAlignment, func(can Capabilities) bool { return can.HasAlignment }, func(ctx context.Context, c *Client) error {
+			return closing(c.Alignment(ctx, "a", ""))
+		}},
+		{opUsage, func(can Capabilities) bool { return can.HasUsage }, func(ctx context.Context, c *Client) error {
+			_, err := c.Usage(ctx, UsageQuery{})
+			return err
+		}},
+		{opDiscover, func(can Capabilities) bool { return can.HasDiscovery }, func(ctx context.Context, c *Client) error {
+			_, err := c.Discover(ctx)
+			return err
+		}},
+		{opWorkerCapacity, func(can Capabilities) bool { return can == Worker.Capabilities() }, func(ctx context.Context, c *Client) error {
+			_, err := c.WorkerCapacity(ctx)
+			return err
+		}},
+		{opWorkerReady, func(can Capabilities) bool { return can == Worker.Capabilities() }, func(ctx context.Context, c *Client) error {
+			_, err := c.WorkerReady(ctx)
+			return err
+		}},
+		{opCreateJob, func(can Capabilities) bool { return can.TakesProcessingData }, create(func(r *CreateJobRequest) { r.ProcessingData = &ProcessingData{} })},
+		{opCreateJob, func(can Capabilities) bool { return can.KnowsWait }, create(func(r *CreateJobRequest) { r.Wait = 1 })},
+		{opCreateJob, func(can Capabilities) bool { return can.HasAlignment }, create(func(r *CreateJobRequest) {
+			r.Config, r.Text = alignmentConfig, file("a.txt", "words")
+		})},
+	}
+	for i, tt := range tests {
+		for _, backend := range []Backend{SaaS, Appliance, Worker} {
+			t.Run(fmt.Sprintf("%d %s of %s", i, tt.operation, backend), func(t *testing.T) {
+				sent := 0
+				c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					sent++
+					_, _ = io.Copy(io.Discard, r.Body)
+					answer(http.StatusTeapot, "", "")(w, r)
+				}, WithBackend(backend))
+				err := tt.call(testContext(t), c)
+				if tt.has(backend.Capabilities()) {
+					if sent != 1 || !hasStatus(err, http.StatusTeapot) {
+						t.Errorf("%d requests, %v", sent, err)
+					}
+					return
+				}
+				if sent != 0 {
+					t.Error("a request was sent")
+				}
+				assertUnsupported(t, err, tt.operation, backend)
+				if tt.operation == opCreateJob && !NotCreated(err) {
+					t.Error("the outcome is unknown")
+				}
+			})
+		}
+	}
+}
+
+// closing closes what a test does not read.
+func closing(download *Download, err error) error {
+	if err == nil {
+		_ = download.Body.Close()
+	}
+	return err
 }
 
 // Backends that do not know wait must not be sent it: what they do with it is not documented.

@@ -35,6 +35,7 @@ func (j projectJob) document(withConfig bool) string {
 type projectServer struct {
 	jobs     []projectJob // newest first
 	backend  Backend
+	endless  bool // created_before is ignored
 	requests []string
 }
 
@@ -57,7 +58,7 @@ func (s *projectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *projectServer) list(w http.ResponseWriter, createdBefore string, deleted bool) {
 	var items []string
 	for _, job := range s.jobs {
-		isBefore := createdBefore == "" || job.created.Format("2006-01-02T15:04:05.000Z") < createdBefore
+		isBefore := s.endless || createdBefore == "" || job.created.Format("2006-01-02T15:04:05.000Z") < createdBefore
 		if isBefore && (deleted || job.status != "deleted") {
 			items = append(items, job.document(s.backend == SaaS))
 		}
@@ -81,6 +82,7 @@ func TestFindSubmissions(t *testing.T) {
 	tests := []struct {
 		name     string
 		backend  Backend
+		endless  bool
 		jobs     []projectJob
 		query    SubmissionQuery
 		age      time.Duration // of Since
@@ -92,6 +94,10 @@ func TestFindSubmissions(t *testing.T) {
 		{
 			name: "the list tells it all", backend: SaaS, jobs: jobs, query: mine,
 			want: []string{"first", "second", "deleted"}, requests: 1,
+		},
+		{
+			name: "a list that ignores the bound", backend: Appliance, endless: true, jobs: jobs, query: mine,
+			want: []string{"first", "second", "deleted"}, requests: 1 + 5,
 		},
 		{
 			name: "no bound", backend: SaaS, jobs: jobs, query: SubmissionQuery{Reference: "mine", Since: since},
@@ -143,7 +149,7 @@ func TestFindSubmissions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := &projectServer{jobs: tt.jobs, backend: tt.backend}
+			server := &projectServer{jobs: tt.jobs, backend: tt.backend, endless: tt.endless}
 			now := func() time.Time { return since.Add(tt.age) }
 			c := serve(t, server.ServeHTTP, WithBackend(tt.backend), WithClock(now))
 			var announced []string

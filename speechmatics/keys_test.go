@@ -400,18 +400,32 @@ func TestTemporaryKeysAbandoned(t *testing.T) {
 	})
 }
 
-// A transport that panics must not leave the others waiting.
+// A transport that panics must not leave the others waiting, nor give them nothing for a key.
 func TestTemporaryKeysPanic(t *testing.T) {
-	maker := &keyMaker{beforeReply: func() { panic("broken transport") }}
-	keys := newKeys(t, maker, TemporaryKeysOptions{})
-	func() {
-		defer func() { _ = recover() }()
-		_, _ = keys.Key(t.Context())
-	}()
-	maker.beforeReply = nil
-	if _, err := keys.Key(testContext(t)); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		maker := &keyMaker{}
+		maker.beforeReply = func() {
+			<-gate
+			maker.beforeReply = nil
+			panic("broken transport")
+		}
+		keys := newKeys(t, maker, TemporaryKeysOptions{})
+		for range 2 {
+			go func() {
+				defer func() { _ = recover() }()
+				if key, err := keys.Key(t.Context()); err != nil || key != "eyJ.2" {
+					t.Errorf("got %q, %v", key, err)
+				}
+			}()
+			synctest.Wait()
+		}
+		close(gate)
+		synctest.Wait()
+		if n := maker.made.Load(); n != 2 {
+			t.Errorf("%d requests", n)
+		}
+	})
 }
 
 // From end to end: a key that ends early is replaced, and the request sent again.
@@ -454,5 +468,24 @@ func TestKeyErrorText(t *testing.T) {
 	_, err = c.GetJob(t.Context(), "z2jfp1jwu1")
 	if want := "speechmatics: GetJob z2jfp1jwu1: no API key: GET https://h/ failed"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A redirect could lead the API key to another host.
+func TestTemporaryKeysFollowNoRedirects(t *testing.T) {
+	elsewhere := httptest.NewServer(neverAsked(t))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/?token=hunter2", http.StatusTemporaryRedirect))
+	defer server.Close()
+	for _, httpClient := range []*http.Client{nil, server.Client()} {
+		keys, err := NewTemporaryKeys(testKey, TemporaryKeysOptions{URL: server.URL, HTTPClient: httpClient})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = keys.Key(testContext(t))
+		if !hasStatus(err, http.StatusTemporaryRedirect) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("got %v", err)
+		}
+		keys.CloseIdleConnections()
 	}
 }

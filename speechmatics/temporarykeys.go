@@ -196,9 +196,7 @@ func (t *TemporaryKeys) fly(ctx context.Context, flight *keyFlight) {
 	defer func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if flight.err == nil && !flight.abandoned {
-			t.current = flight.key
-		}
+		t.current = flight.key // none if that failed
 		t.flight = nil
 		close(flight.done)
 	}()
