@@ -23,33 +23,39 @@ type TranscriptionConfig struct {
 	// +required
 	Language string `json:"language,omitempty"`
 
-	// model is the recognition model. Unset means the provider's default, standard.
+	// model is the recognition model: "standard", "enhanced" (more accurate, and dearer) or "melia-1" (several languages in
+	// one recording; needs language multi and knows fewer options). Unset means the provider's default, standard.
 	// +optional
 	Model *Model `json:"model,omitempty"`
 
-	// operatingPoint is the older name of model, which older installations on premises know only.
+	// operatingPoint is the older name of model, which older installations on premises know only. It excludes model. (The
+	// provider's operating_point.)
 	// +optional
 	OperatingPoint *Model `json:"operatingPoint,omitempty"`
 
 	// domain selects a specialised language pack, for example "medical" (with model enhanced) or "bilingual-en" (with
-	// language es).
+	// language es). Unset means the general one. Which ones there are depends on language and contract.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Domain *string `json:"domain,omitempty"`
 
-	// outputLocale selects the spelling: "en-GB", "en-US", "en-AU"; "cmn-Hans", "cmn-Hant".
+	// outputLocale selects the spelling: "en-GB", "en-US", "en-AU"; "cmn-Hans", "cmn-Hant". Unset leaves it to the provider.
+	// It cannot be combined with language auto. (The provider's output_locale.)
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[A-Za-z]+([_-][A-Za-z0-9]+)*$`
 	// +optional
 	OutputLocale *string `json:"outputLocale,omitempty"`
 
-	// diarization says whether and how speakers are told apart. Unset means the provider's default, none.
+	// diarization says whether and how speakers are told apart: "none", "speaker" (by their voices, which makes processing
+	// 10 to 50 % longer) or "channel" (each channel of the media by itself). Unset means the provider's default, none.
 	// +optional
 	Diarization *Diarization `json:"diarization,omitempty"`
 
-	// channelDiarizationLabels names the channels, in their order. Needs diarization channel.
+	// channelDiarizationLabels names the channels, in their order: at most 100 labels of letters, digits, dots and
+	// underscores. Channels without one get the provider's label; labels too many are ignored. Needs diarization channel.
+	// (The provider's channel_diarization_labels.)
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
@@ -58,21 +64,24 @@ type TranscriptionConfig struct {
 	// +optional
 	ChannelDiarizationLabels []string `json:"channelDiarizationLabels,omitzero"`
 
-	// speakerDiarization tunes how speakers are told apart. Needs diarization speaker.
+	// speakerDiarization tunes how speakers are told apart. Needs diarization speaker. (The provider's
+	// speaker_diarization_config.)
 	// +optional
 	SpeakerDiarization *SpeakerDiarizationConfig `json:"speakerDiarization,omitempty"`
 
-	// additionalVocab lists words that the recognition might not know: names, products, terms of a trade. At most 1000.
+	// additionalVocab lists words that the recognition might not know: names, products, terms of a trade. At most 1000. (The
+	// provider's additional_vocab.)
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=atomic
 	// +optional
 	AdditionalVocab []AdditionalVocab `json:"additionalVocab,omitzero"`
 
-	// punctuationOverrides tunes the punctuation.
+	// punctuationOverrides tunes the punctuation. (The provider's punctuation_overrides.)
 	// +optional
 	PunctuationOverrides *PunctuationOverrides `json:"punctuationOverrides,omitempty"`
 
-	// enableEntities adds dates, amounts, addresses and the like as entities to the json-v2 transcript.
+	// enableEntities adds dates, amounts, addresses and the like as entities to the json-v2 transcript. Unset means the
+	// provider's default, false. (The provider's enable_entities.)
 	// +optional
 	EnableEntities *bool `json:"enableEntities,omitempty"`
 
@@ -137,15 +146,17 @@ const (
 // SpeakerDiarizationConfig tunes how speakers are told apart.
 type SpeakerDiarizationConfig struct {
 	// speakerSensitivity is between "0" and "1", as a decimal number in quotes: the higher, the more speakers are likely
-	// to be found. Unset means the provider's default, 0.5.
+	// to be found. Unset means the provider's default, 0.5. (The provider's speaker_sensitivity.)
 	// +optional
 	SpeakerSensitivity *Fraction `json:"speakerSensitivity,omitempty"`
 
-	// preferCurrentSpeaker makes a change of speaker less likely between similar voices.
+	// preferCurrentSpeaker makes a change of speaker less likely between similar voices. Unset means the provider's
+	// default, false. (The provider's prefer_current_speaker.)
 	// +optional
 	PreferCurrentSpeaker *bool `json:"preferCurrentSpeaker,omitempty"`
 
-	// getSpeakers adds identifiers of the speakers to the json-v2 transcript, by which they can be recognised again.
+	// getSpeakers adds identifiers of the speakers to the json-v2 transcript, by which they can be recognised again. They are
+	// personal data. Unset means no. To keep them, ask for the format json-v2. (The provider's get_speakers.)
 	// +optional
 	GetSpeakers *bool `json:"getSpeakers,omitempty"`
 
@@ -267,7 +278,8 @@ type PunctuationOverrides struct {
 	// +optional
 	Sensitivity *Fraction `json:"sensitivity,omitempty"`
 
-	// permittedMarks lists the marks that may be set. Unset or ["all"] permits all of them; an empty list permits none.
+	// permittedMarks lists the marks that may be set: ".", "?" and so on. Unset or ["all"] permits all of them; an empty list
+	// ([]) permits none. (The provider's permitted_marks.)
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=3

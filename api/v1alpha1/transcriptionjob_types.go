@@ -95,41 +95,48 @@ type TranscriptionJobSpec struct {
 	Transcription TranscriptionConfig `json:"transcription,omitzero"`
 
 	// translation asks for translations of the transcript. Each of the formats txt, srt and vtt that transcripts asks for
-	// is then stored for each language too; json-v2 holds all of them in one document. Immutable.
+	// is then stored for each language too; json-v2 holds all of them in one document.
+	// (The provider's translation_config.) Immutable.
 	// +optional
 	Translation *TranslationConfig `json:"translation,omitempty"`
 
 	// languageIdentification tunes how the language is identified. It takes effect with transcription.language auto.
-	// Immutable.
+	// (The provider's language_identification_config.) Immutable.
 	// +optional
 	LanguageIdentification *LanguageIdentificationConfig `json:"languageIdentification,omitempty"`
 
 	// summarization asks for a summary, which is in the json-v2 transcript. An empty object ({}) asks for the provider's
-	// defaults. Immutable.
+	// defaults.
+	// (The provider's summarization_config.) Immutable.
 	// +optional
 	Summarization *SummarizationConfig `json:"summarization,omitempty"`
 
 	// sentimentAnalysis asks for the sentiment of what is said (English only), which is in the json-v2 transcript. It is
-	// asked for with an empty object ({}). Immutable.
+	// asked for with an empty object ({}).
+	// (The provider's sentiment_analysis_config.) Immutable.
 	// +optional
 	SentimentAnalysis *SentimentAnalysisConfig `json:"sentimentAnalysis,omitempty"`
 
 	// topicDetection asks for the topics of what is said (English only), which are in the json-v2 transcript. An empty
-	// object ({}) asks for the provider's own topics. Immutable.
+	// object ({}) asks for the provider's own topics.
+	// (The provider's topic_detection_config.) Immutable.
 	// +optional
 	TopicDetection *TopicDetectionConfig `json:"topicDetection,omitempty"`
 
 	// autoChapters asks for chapters with titles and summaries, which are in the json-v2 transcript. They are asked for
-	// with an empty object ({}). The media should be ten minutes long at least. Immutable.
+	// with an empty object ({}). The media should be ten minutes long at least.
+	// (The provider's auto_chapters_config.) Immutable.
 	// +optional
 	AutoChapters *AutoChaptersConfig `json:"autoChapters,omitempty"`
 
 	// audioEvents asks for applause, laughter and music, which are in the json-v2 transcript. An empty object ({}) asks
-	// for all kinds. Immutable.
+	// for all kinds.
+	// (The provider's audio_events_config.) Immutable.
 	// +optional
 	AudioEvents *AudioEventsConfig `json:"audioEvents,omitempty"`
 
-	// output tunes how transcripts are written. Immutable.
+	// output tunes how transcripts are written.
+	// (The provider's output_config.) Immutable.
 	// +optional
 	Output *OutputConfig `json:"output,omitempty"`
 
@@ -138,8 +145,8 @@ type TranscriptionJobSpec struct {
 	Tracking *Tracking `json:"tracking,omitempty"`
 
 	// notifications are up to two addresses of your own that Speechmatics notifies when the job has ended, besides the
-	// operator's. What becomes of these calls is not the operator's concern: it neither waits for them nor reports them.
-	// Immutable.
+	// operator's. The operator does not wait for these calls; failed ones may show among status.remoteJob.errors.
+	// (The provider's notification_config.) Immutable.
 	// +kubebuilder:validation:MaxItems=2
 	// +listType=atomic
 	// +optional

@@ -17,7 +17,8 @@ type PunctuationOverridesApplyConfiguration struct {
 	// sensitivity is between "0" and "1", as a decimal number in quotes: the higher, the more marks are set. Unset means
 	// the provider's default, 0.5.
 	Sensitivity *apiv1alpha1.Fraction `json:"sensitivity,omitempty"`
-	// permittedMarks lists the marks that may be set. Unset or ["all"] permits all of them; an empty list permits none.
+	// permittedMarks lists the marks that may be set: ".", "?" and so on. Unset or ["all"] permits all of them; an empty list
+	// ([]) permits none. (The provider's permitted_marks.)
 	PermittedMarks []string `json:"permittedMarks,omitempty"`
 }
 

@@ -15,11 +15,13 @@ import (
 // SpeakerDiarizationConfig tunes how speakers are told apart.
 type SpeakerDiarizationConfigApplyConfiguration struct {
 	// speakerSensitivity is between "0" and "1", as a decimal number in quotes: the higher, the more speakers are likely
-	// to be found. Unset means the provider's default, 0.5.
+	// to be found. Unset means the provider's default, 0.5. (The provider's speaker_sensitivity.)
 	SpeakerSensitivity *apiv1alpha1.Fraction `json:"speakerSensitivity,omitempty"`
-	// preferCurrentSpeaker makes a change of speaker less likely between similar voices.
+	// preferCurrentSpeaker makes a change of speaker less likely between similar voices. Unset means the provider's
+	// default, false. (The provider's prefer_current_speaker.)
 	PreferCurrentSpeaker *bool `json:"preferCurrentSpeaker,omitempty"`
-	// getSpeakers adds identifiers of the speakers to the json-v2 transcript, by which they can be recognised again.
+	// getSpeakers adds identifiers of the speakers to the json-v2 transcript, by which they can be recognised again. They are
+	// personal data. Unset means no. To keep them, ask for the format json-v2. (The provider's get_speakers.)
 	GetSpeakers *bool `json:"getSpeakers,omitempty"`
 	// speakers are speakers known from earlier transcripts, to be recognised again and named by their labels. At most 50
 	// identifiers in all.

@@ -18,26 +18,35 @@ type TranscriptionConfigApplyConfiguration struct {
 	// language is the code of the language spoken, as the provider writes it: "en", "de", "cmn", "ar_en"; "auto" has it
 	// identified, "multi" goes with model melia-1. Which ones there are depends on the contract.
 	Language *string `json:"language,omitempty"`
-	// model is the recognition model. Unset means the provider's default, standard.
+	// model is the recognition model: "standard", "enhanced" (more accurate, and dearer) or "melia-1" (several languages in
+	// one recording; needs language multi and knows fewer options). Unset means the provider's default, standard.
 	Model *apiv1alpha1.Model `json:"model,omitempty"`
-	// operatingPoint is the older name of model, which older installations on premises know only.
+	// operatingPoint is the older name of model, which older installations on premises know only. It excludes model. (The
+	// provider's operating_point.)
 	OperatingPoint *apiv1alpha1.Model `json:"operatingPoint,omitempty"`
 	// domain selects a specialised language pack, for example "medical" (with model enhanced) or "bilingual-en" (with
-	// language es).
+	// language es). Unset means the general one. Which ones there are depends on language and contract.
 	Domain *string `json:"domain,omitempty"`
-	// outputLocale selects the spelling: "en-GB", "en-US", "en-AU"; "cmn-Hans", "cmn-Hant".
+	// outputLocale selects the spelling: "en-GB", "en-US", "en-AU"; "cmn-Hans", "cmn-Hant". Unset leaves it to the provider.
+	// It cannot be combined with language auto. (The provider's output_locale.)
 	OutputLocale *string `json:"outputLocale,omitempty"`
-	// diarization says whether and how speakers are told apart. Unset means the provider's default, none.
+	// diarization says whether and how speakers are told apart: "none", "speaker" (by their voices, which makes processing
+	// 10 to 50 % longer) or "channel" (each channel of the media by itself). Unset means the provider's default, none.
 	Diarization *apiv1alpha1.Diarization `json:"diarization,omitempty"`
-	// channelDiarizationLabels names the channels, in their order. Needs diarization channel.
+	// channelDiarizationLabels names the channels, in their order: at most 100 labels of letters, digits, dots and
+	// underscores. Channels without one get the provider's label; labels too many are ignored. Needs diarization channel.
+	// (The provider's channel_diarization_labels.)
 	ChannelDiarizationLabels []string `json:"channelDiarizationLabels,omitempty"`
-	// speakerDiarization tunes how speakers are told apart. Needs diarization speaker.
+	// speakerDiarization tunes how speakers are told apart. Needs diarization speaker. (The provider's
+	// speaker_diarization_config.)
 	SpeakerDiarization *SpeakerDiarizationConfigApplyConfiguration `json:"speakerDiarization,omitempty"`
-	// additionalVocab lists words that the recognition might not know: names, products, terms of a trade. At most 1000.
+	// additionalVocab lists words that the recognition might not know: names, products, terms of a trade. At most 1000. (The
+	// provider's additional_vocab.)
 	AdditionalVocab []AdditionalVocabApplyConfiguration `json:"additionalVocab,omitempty"`
-	// punctuationOverrides tunes the punctuation.
+	// punctuationOverrides tunes the punctuation. (The provider's punctuation_overrides.)
 	PunctuationOverrides *PunctuationOverridesApplyConfiguration `json:"punctuationOverrides,omitempty"`
-	// enableEntities adds dates, amounts, addresses and the like as entities to the json-v2 transcript.
+	// enableEntities adds dates, amounts, addresses and the like as entities to the json-v2 transcript. Unset means the
+	// provider's default, false. (The provider's enable_entities.)
 	EnableEntities *bool `json:"enableEntities,omitempty"`
 	// audioFiltering leaves out quiet speech, or has the volume of each word told in the json-v2 transcript. (The
 	// provider's audio_filtering_config.)
