@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2.runClock"))
 }
 
+// patience is how long a test waits for what has to happen. Nothing takes that long.
+const patience = time.Minute
+
 const apiKey = "contract-key-0123456789"
 
 // service is a simulator behind a recorder, and a client of it.
@@ -51,7 +54,7 @@ func serve(t *testing.T, coverage *contract.Coverage, options simulator.Options)
 	s.base = server.URL + "/v2"
 	s.http = server.Client()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.simulator.Close(ctx); err != nil {
 			t.Error(err)
@@ -146,10 +149,12 @@ func (s *service) ended(id string) *speechmatics.Job {
 	if s.Backend() == speechmatics.SaaS {
 		options = append(options, speechmatics.Wait(10*time.Second))
 	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		job, err := s.GetJob(s.t.Context(), id, options...)
+		job, err := s.GetJob(ctx, id, options...)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -158,8 +163,8 @@ func (s *service) ended(id string) *speechmatics.Job {
 		}
 		select {
 		case <-tick.C:
-		case <-s.t.Context().Done():
-			s.t.Fatal(s.t.Context().Err())
+		case <-ctx.Done():
+			s.t.Fatalf("the job is still %s", job.Status)
 		}
 	}
 }

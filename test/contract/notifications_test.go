@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
@@ -28,14 +29,16 @@ func (s *service) callbacks() (url string, statuses <-chan string) {
 // expectNotifications waits for some notifications of one status.
 func expectNotifications(t *testing.T, statuses <-chan string, number int, status string) {
 	t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	for range number {
 		select {
 		case got := <-statuses:
 			if got != status {
 				t.Errorf("got a notification of %s, want %s", got, status)
 			}
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
+		case <-late.C:
+			t.Fatalf("a notification of %s never came", status)
 		}
 	}
 }
