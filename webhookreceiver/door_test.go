@@ -135,6 +135,7 @@ func TestBodyForms(t *testing.T) {
 		"media":                 {all, parts(item{"data", "a.wav", "audio/wav", "RIFF"}, item{"transcript.txt", "", "", text}), map[string]string{"txt": text}},
 		"format not asked for":  {[]v1alpha1.TranscriptFormat{"srt"}, parts(item{"transcript.txt", "", "", text}, item{"transcript.srt", "", "", srt}), map[string]string{"srt": srt}},
 		"the same format twice": {all, parts(item{"transcript.txt", "", "", text}, item{"transcript.txt", "", "", "other"}), map[string]string{"txt": text}},
+		"two documents":         {all, parts(item{"transcript.json-v2", "", "", jsonDoc}, item{"transcript.json-v2", "", "", spoken}), map[string]string{"json-v2": jsonDoc}},
 		"no parts":              {all, parts(), nil},
 	}
 	for name, tt := range tests {

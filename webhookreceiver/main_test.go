@@ -124,6 +124,9 @@ func start(t *testing.T, change ...func(*Options)) *rig {
 		if err := volumes.Close(); err != nil {
 			t.Error(err)
 		}
+		if used := o.Scratch.Used(); used != 0 {
+			t.Errorf("%d bytes are left in the scratch folder", used)
+		}
 		r.checkLog()
 	})
 	return r

@@ -13,6 +13,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
 // metrics are the receiver's. All labels are bounded: source has two values, result those of the constants or two, store two.
@@ -33,7 +34,7 @@ const (
 	labelStore  = "store"
 )
 
-func newMetrics(keys notification.KeySource) *metrics {
+func newMetrics(keys notification.KeySource, scratch *store.Scratch) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -68,6 +69,10 @@ func newMetrics(keys notification.KeySource) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.bodyBytes, m.storedBytes, m.documents, m.checks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "transcription_operator_scratch_bytes",
+			Help: "Bytes in the scratch folder, whose limit is --scratch-max-bytes.",
+		}, func() float64 { return float64(scratch.Used()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "transcription_operator_notification_keys_valid",
 			Help: "1 if the notification keys that are mounted now can be used, 0 if the last good ones are in force instead.",
@@ -115,11 +120,11 @@ func (m *metrics) observe(source v1alpha1.NotificationSource, v *visit, res resu
 		return
 	}
 	for _, transcript := range v.stored {
-		store := "configmap"
+		kept := "configmap"
 		if transcript.PersistentVolumeClaim != nil {
-			store = "volume"
+			kept = "volume"
 		}
-		m.storedBytes.WithLabelValues(store).Add(float64(ptr.Deref(transcript.Bytes, 0)))
+		m.storedBytes.WithLabelValues(kept).Add(float64(ptr.Deref(transcript.Bytes, 0)))
 	}
 }
 

@@ -77,7 +77,7 @@ func New(o Options) *Server {
 	}
 	o.ShutdownDelay = cmp.Or(o.ShutdownDelay, DefaultShutdownDelay)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, DefaultDrainTimeout)
-	s := &Server{options: o, metrics: newMetrics(o.Keys)}
+	s := &Server{options: o, metrics: newMetrics(o.Keys, o.Scratch)}
 	s.readiness = &readiness{
 		client: o.Client, keys: o.Keys, volumes: o.Volumes, clock: o.Clock, log: o.Log.WithName("readiness"), probed: map[string]bool{},
 	}

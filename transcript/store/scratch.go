@@ -45,6 +45,9 @@ func (s *Scratch) Create() (*ScratchFile, error) {
 	return &ScratchFile{scratch: s, file: f}, nil
 }
 
+// Used is how many bytes its files hold.
+func (s *Scratch) Used() int64 { return s.used.Load() }
+
 func (s *Scratch) unavailable(err error) error {
 	return &UnavailableError{Store: "the webhook receiver's scratch folder " + s.path, Err: err}
 }
