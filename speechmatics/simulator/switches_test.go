@@ -36,10 +36,13 @@ func TestNotificationRedirects(t *testing.T) {
 
 func TestNotificationOfADeletion(t *testing.T) {
 	r := newReceiver(t)
-	a := start(t, Options{Speed: 0.001, Behaviour: Behaviour{NotifyDeletion: true}})
-	id := a.submit(notifying(r.url, ""), "a.wav", wav(time.Second))
-	a.do(http.MethodDelete, "/v2/jobs/"+id+"?force=true", nil)
-	if got := r.wait(t, 1)[0]; got.query != "id="+id+"&status=error" {
+	a := start(t, Options{Behaviour: Behaviour{NotifyDeletion: true}})
+	ended := a.submit(notifying(r.url, ""), "a.wav", wav(time.Second))
+	r.wait(t, 1)
+	a.do(http.MethodDelete, "/v2/jobs/"+ended, nil) // is told already
+	running := a.submit(notifying(r.url, ""), "a.wav", wav(time.Hour/10))
+	a.do(http.MethodDelete, "/v2/jobs/"+running+"?force=true", nil)
+	if got := r.wait(t, 2); got[1].query != "id="+running+"&status=error" || len(got) != 2 {
 		t.Errorf("%+v", got)
 	}
 }
