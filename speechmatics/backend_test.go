@@ -254,7 +254,7 @@ func TestProcessingData(t *testing.T) {
 		{data: &ProcessingData{ParallelEngines: 2, UserID: "u"}, want: `{"parallel_engines":2,"user_id":"u"}`},
 		{data: &ProcessingData{UserID: "Ü😀\"\n\x7f"}, want: `{"user_id":"\u00dc\ud83d\ude00\"\n\u007f"}`},
 		{data: &ProcessingData{ParallelEngines: -1}, field: "ProcessingData.ParallelEngines"},
-		{data: &ProcessingData{UserID: strings.Repeat("u", 257)}, field: "ProcessingData.UserID"},
+		{data: &ProcessingData{UserID: strings.Repeat("u", maxUserIDBytes+1)}, field: "ProcessingData.UserID"},
 		{data: &ProcessingData{UserID: "\xff"}, field: "ProcessingData.UserID"},
 	}
 	for _, tt := range tests {

@@ -14,14 +14,14 @@ import (
 // processingHeader carries ProcessingData (Speechmatics API, batch v2: POST /jobs).
 const processingHeader = "X-SM-Processing-Data"
 
-const maxUserIDBytes = 256
+const maxUserIDBytes = 1024
 
 // ProcessingData tells an on-premises backend how to process a job. The hosted service does not take it.
 type ProcessingData struct {
 	// ParallelEngines is the number of engines that the job gets at most, at the cost of other jobs; 0 leaves it to the backend. A
 	// [Worker] refuses a job for which it has not enough free ones.
 	ParallelEngines int
-	// UserID is whom speaker identifiers are bound to; empty for nobody.
+	// UserID is the user ID of the job, of which the provider says no more. At most 1024 bytes; empty is none.
 	UserID string
 }
 

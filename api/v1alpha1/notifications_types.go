@@ -60,7 +60,7 @@ type ProcessingSpec struct {
 	// +optional
 	ParallelEngines *int32 `json:"parallelEngines,omitempty"`
 
-	// userID names the user that the installation counts the job for. (The provider's user_id.)
+	// userID is the user ID of the job; the provider says no more of it. (The provider's user_id.)
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +optional

@@ -13,7 +13,7 @@ type ProcessingSpecApplyConfiguration struct {
 	// parallelEngines is how many engines work on the job at a time. Unset leaves it to the installation. (The provider's
 	// parallel_engines.)
 	ParallelEngines *int32 `json:"parallelEngines,omitempty"`
-	// userID names the user that the installation counts the job for. (The provider's user_id.)
+	// userID is the user ID of the job; the provider says no more of it. (The provider's user_id.)
 	UserID *string `json:"userID,omitempty"`
 }
 
