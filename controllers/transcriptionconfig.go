@@ -105,8 +105,7 @@ func transcriptFiltering(spec *v1alpha1.TranscriptFilteringConfig) (*speechmatic
 	}
 	for i, r := range spec.Replacements {
 		if err := checkReplacement(r.From); err != nil {
-			return nil, invalidConfiguration(fmt.Sprintf("spec.transcription.transcriptFiltering.replacements[%d].from", i),
-				fmt.Sprintf("is a malformed regular expression, with which the job would fail at Speechmatics: it has %v", err))
+			return nil, invalidConfiguration(fmt.Sprintf("spec.transcription.transcriptFiltering.replacements[%d].from", i), err.Error())
 		}
 	}
 	return &speechmatics.TranscriptFilteringConfig{
