@@ -283,7 +283,7 @@ func TestPremises_workerCannotDelete(t *testing.T) {
 		id := w.awaitRecord(job)
 		w.delete(job)
 		w.awaitGone(job)
-		w.wantEvent(job, "Warning RemoteJobLeft: job "+id)
+		w.wantEvent(job, "Warning RemoteJobLeft: job "+id+" may be left: the HTTP batch worker has no way to delete jobs: there it stays until a restart")
 		if got := w.remoteStatus(id); got != "running" {
 			t.Errorf("the remote job is %s", got)
 		}
@@ -368,7 +368,7 @@ func TestPremises_surplusAtWorker(t *testing.T) {
 	w.account()
 	job := w.job("job")
 	w.awaitReason(job, v1alpha1.ReasonComplete)
-	w.wantEvent(job, "Warning RemoteJobLeft: the surplus job")
+	w.wantEvent(job, "may be left: the HTTP batch worker has no way to delete jobs")
 	w.wantSubmissions(job, 2)
 }
 

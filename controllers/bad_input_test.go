@@ -55,7 +55,7 @@ func TestBadInput_jobs(t *testing.T) {
 			"no-configmap", func(s *v1alpha1.TranscriptionJobSpec) {
 				s.Media = v1alpha1.MediaSource{ConfigMap: ref("none", "a.wav")}
 			},
-			v1alpha1.ReasonMediaNotFound, []string{"no ConfigMap none", "spec.media.configMap", "create it"},
+			v1alpha1.ReasonMediaNotFound, []string{"no ConfigMap none", "spec.media.configMap", "; create it"},
 		},
 		{
 			"no-configmap-key", func(s *v1alpha1.TranscriptionJobSpec) {
@@ -71,7 +71,7 @@ func TestBadInput_jobs(t *testing.T) {
 		},
 		{
 			"no-secret", func(s *v1alpha1.TranscriptionJobSpec) { s.Media = v1alpha1.MediaSource{Secret: ref("none", "a.wav")} },
-			v1alpha1.ReasonMediaNotFound, []string{"no Secret none"},
+			v1alpha1.ReasonMediaNotFound, []string{"no Secret none", "create it with the type transcription-operator.io/media"},
 		},
 		{
 			"secret-of-the-wrong-type", func(s *v1alpha1.TranscriptionJobSpec) { s.Media = v1alpha1.MediaSource{Secret: ref("opaque", "clip")} },

@@ -96,17 +96,25 @@ func (r *JobReconciler) namespaceTerminating(ctx context.Context, name string) (
 
 // reportUncleaned says that something may be left at the provider.
 func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error) {
-	cause := "its submission's outcome is not known yet"
-	if err != nil {
-		cause = explain(err)
+	if err == nil {
+		err = errors.New("its submission's outcome is not known yet")
 	}
 	left := "job " + s.remoteID()
 	if s.remoteID() == "" && s.claim != nil {
 		left = fmt.Sprintf("a job with the reference %s", s.claim.Reference())
 	}
 	r.metrics.uncleaned.Inc()
-	r.log(ctx).Info("Released a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", cause)
-	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", fmt.Sprintf("%s may be left at Speechmatics until its retention ends: %s", left, cause))
+	r.log(ctx).Info("Released a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", explain(err))
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", leftBehind(left, err))
+}
+
+// leftBehind says where something may be left, for how long and why.
+func leftBehind(what string, err error) string {
+	var undeletable *undeletableError
+	if errors.As(err, &undeletable) {
+		return fmt.Sprintf("%s may be left: %v", what, undeletable)
+	}
+	return fmt.Sprintf("%s may be left at Speechmatics until its retention ends: %s", what, explain(err))
 }
 
 // cleanUp does at the provider what the policy says. A wait means that it has to be called again.

@@ -93,7 +93,7 @@ func TestDoubt_deletion(t *testing.T) {
 	w.otherProject(account)
 	w.delete(job)
 	w.awaitGone(job)
-	w.wantEvent(job, "Warning RemoteJobLeft")
+	w.wantEvent(job, "may be left at Speechmatics until its retention ends: it cannot be found out")
 }
 
 // TestLost_oneMissOfALaterAttempt loses the first attempt's job, and answers 404 once about the second one's. What was noted about the

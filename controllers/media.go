@@ -154,7 +154,11 @@ func (r *JobReconciler) secretValue(ctx context.Context, s *scope, ref v1alpha1.
 
 func (r *JobReconciler) sourceError(s *scope, err error, kind, name string, of source) error {
 	if apierrors.IsNotFound(err) {
-		return pausef(of.notFound, r.options.RetryInterval, "there is no %s %s in namespace %s, which %s names; create it", kind, name, s.job.Namespace, of.field)
+		create := "create it"
+		if kind == "Secret" {
+			create += " with the type " + v1alpha1.MediaSecretType
+		}
+		return pausef(of.notFound, r.options.RetryInterval, "there is no %s %s in namespace %s, which %s names; %s", kind, name, s.job.Namespace, of.field, create)
 	}
 	return fmt.Errorf("cannot read %s %s/%s: %w", kind, s.job.Namespace, name, err)
 }

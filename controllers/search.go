@@ -244,7 +244,7 @@ func (r *JobReconciler) deleteSurplus(ctx context.Context, s *scope, p *provider
 func (r *JobReconciler) surplusLeft(ctx context.Context, s *scope, id string, err error) {
 	r.metrics.uncleaned.Inc()
 	r.log(ctx).Info("A surplus job is left at the provider", "attempt", s.attempt(), "remoteJob", id, "cause", err.Error())
-	r.event(s.job, eventWarning, "RemoteJobLeft", "Look", fmt.Sprintf("the surplus job %s is left at Speechmatics until its retention ends: %s", id, explain(err)))
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Look", leftBehind("the surplus job "+id, err))
 }
 
 // settle ends the search for a submission that is not in the list and cannot appear any more, or for which nobody can look. If
