@@ -45,7 +45,7 @@ func (r *JobReconciler) restoreClaim(ctx context.Context, s *scope) (verdict, er
 		return verdict{}, err
 	}
 	r.log(ctx).Info("Restored a lost claim; looking for the job at the provider", "attempt", s.attempt())
-	return s.unknownSubmission(), nil
+	return s.unknownSubmission(nil), nil
 }
 
 // rememberedClaim is the current attempt's claim, as far as the status remembers it.

@@ -89,7 +89,9 @@ func TestDoubt_deletion(t *testing.T) {
 	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withWindow(8*time.Second), withFaults(answerLost))
 	account := w.account()
 	job := w.job("job")
-	w.awaitReason(job, v1alpha1.ReasonSubmissionUnknown)
+	if message := w.awaitReason(job, v1alpha1.ReasonSubmissionUnknown); !strings.Contains(message, "(the connection ") {
+		t.Errorf("the message does not say why the outcome is not known: %s", message)
+	}
 	w.otherProject(account)
 	w.delete(job)
 	w.awaitGone(job)

@@ -282,6 +282,7 @@ func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error)
 func explain(err error) string {
 	var (
 		answer    *speechmatics.Error
+		response  *speechmatics.ResponseError
 		transport *speechmatics.TransportError
 		network   *net.OpError
 		untrusted *tls.CertificateVerificationError
@@ -290,6 +291,8 @@ func explain(err error) string {
 	case errors.As(err, &answer):
 		parts := []string{fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode)), answer.Reason, answer.Detail}
 		return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
+	case errors.As(err, &response):
+		return fmt.Sprintf("%d %s, but the answer cannot be understood", response.StatusCode, http.StatusText(response.StatusCode))
 	case errors.As(err, &transport) && transport.Timeout():
 		return "there was no answer in time"
 	case errors.Is(err, errPrivateAddress):

@@ -28,7 +28,7 @@ const (
 func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	began := s.now()
 	if began.Before(s.claim.NotAfter) {
-		return s.unknownSubmission(), nil
+		return s.unknownSubmission(nil), nil
 	}
 	p, err := r.providerOf(ctx, s)
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	case len(found.Jobs) > 0:
 		return r.adopt(ctx, s, p, found.Jobs)
 	case began.Before(settled):
-		v := s.unknownSubmission()
+		v := s.unknownSubmission(nil)
 		v.after = settled.Sub(began)
 		return v, nil
 	default:

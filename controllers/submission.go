@@ -184,7 +184,7 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 	log := r.log(ctx).WithValues("attempt", s.attempt(), "account", p.account.Name)
 	if !speechmatics.NotCreated(err) {
 		log.Info("The outcome of the submission is not known; looking for the job before anything else", "cause", err.Error())
-		return s.unknownSubmission(), nil
+		return s.unknownSubmission(rootCause(err)), nil
 	}
 	log.Info("Not submitted", "cause", err.Error())
 	if settleErr := r.settleClaim(ctx, s); settleErr != nil {
@@ -237,14 +237,22 @@ func rootCause(err error) error {
 	return err
 }
 
-// unknownSubmission is the verdict of a claim whose submission may have arrived.
-func (s *scope) unknownSubmission() verdict {
-	from := s.claim.NotAfter
+// unknownSubmission is the verdict of a claim whose submission may have arrived. The cause, what came instead of an answer, may be nil:
+// only the pass that submitted knows it.
+func (s *scope) unknownSubmission(cause error) verdict {
+	left := s.claim.NotAfter.Sub(s.now())
+	because := ""
+	if cause != nil {
+		because = " (" + explain(cause) + ")"
+	}
+	next := "it is being looked for there, and not submitted again before that has come to an end"
+	if left > 0 {
+		next = fmt.Sprintf("it is looked for there from %s on, and not submitted again before", s.claim.NotAfter.UTC().Format(time.RFC3339))
+	}
 	return verdict{
-		reason: v1alpha1.ReasonSubmissionUnknown,
-		message: fmt.Sprintf("it is not known whether attempt %d reached Speechmatics; it is looked for there from %s on, and not submitted again before",
-			s.attempt(), from.UTC().Format(time.RFC3339)),
-		after: max(from.Sub(s.now()), time.Second),
+		reason:  v1alpha1.ReasonSubmissionUnknown,
+		message: fmt.Sprintf("it is not known whether attempt %d reached Speechmatics%s; %s", s.attempt(), because, next),
+		after:   max(left, time.Second),
 	}
 }
 
