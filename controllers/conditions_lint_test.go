@@ -40,7 +40,7 @@ func lintConditions(job *v1alpha1.TranscriptionJob) []string {
 		switch {
 		case !slices.Contains(jobConditions, c.Type):
 			report("condition %s is not one of a job's", c.Type)
-		case c.Status != metav1.ConditionTrue && c.Status != metav1.ConditionFalse:
+		case c.Status != metav1.ConditionTrue && c.Status != metav1.ConditionFalse && c.Type != v1alpha1.ConditionFeaturesFailed:
 			report("condition %s is %s: a job always knows", c.Type, c.Status)
 		case c.ObservedGeneration != job.Generation:
 			report("condition %s has observedGeneration %d, the job's is %d", c.Type, c.ObservedGeneration, job.Generation)

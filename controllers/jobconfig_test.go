@@ -98,7 +98,7 @@ var places = map[string]place{
 		wire: "transcription_config.speaker_diarization_config.speaker_sensitivity", values: []value{{`"0.7"`, "0.7"}, {`"0"`, "0"}}, needs: bySpeaker,
 	},
 	"transcription.speakerDiarization.preferCurrentSpeaker": {wire: "transcription_config.speaker_diarization_config.prefer_current_speaker", values: truth, needs: bySpeaker},
-	"transcription.speakerDiarization.getSpeakers":          {wire: "transcription_config.speaker_diarization_config.get_speakers", values: truth, needs: bySpeaker},
+	"transcription.speakerDiarization.getSpeakers":          {wire: "transcription_config.speaker_diarization_config.get_speakers", values: truth, needs: bySpeaker + "\n" + asJSON},
 	"transcription.speakerDiarization.speakers":             {wire: "transcription_config.speaker_diarization_config.speakers", values: same(`[]`), needs: bySpeaker},
 	"transcription.speakerDiarization.speakers[].label": {
 		wire: "transcription_config.speaker_diarization_config.speakers[].label", values: same(`"Alice"`),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/transcription-operator/transcription-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
 )
 
 // maxMessageLength is what the API server accepts in a condition's message.
@@ -54,13 +55,15 @@ func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) 
 		}
 		meta.SetStatusCondition(&conditions, condition)
 	}
-	meta.SetStatusCondition(&conditions, featuresCondition(job, now))
+	meta.SetStatusCondition(&conditions, featuresCondition(job, v, now))
 	return conditions
 }
 
-// featuresCondition says which features have failed. They do so by themselves, whatever becomes of the job.
-func featuresCondition(job *v1alpha1.TranscriptionJob, now time.Time) metav1.Condition {
-	failed := failedFeatures(recordedDocument(&job.Status))
+// featuresCondition says which features have failed. They do so by themselves, whatever becomes of the job. As long as no document
+// tells, nobody knows; the reason is that of Ready then. A job that is complete without one has asked for nothing that could fail.
+func featuresCondition(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) metav1.Condition {
+	document := recordedDocument(&job.Status)
+	failed := failedFeatures(document)
 	condition := metav1.Condition{
 		Type:               v1alpha1.ConditionFeaturesFailed,
 		Status:             metav1.ConditionFalse,
@@ -69,8 +72,11 @@ func featuresCondition(job *v1alpha1.TranscriptionJob, now time.Time) metav1.Con
 		Reason:             failed.reason,
 		Message:            clip(failed.message, maxMessageLength),
 	}
-	if failed.reason != v1alpha1.ReasonNoFeatureErrors {
+	switch known := document != nil && document.Problem == nil; {
+	case failed.reason != v1alpha1.ReasonNoFeatureErrors:
 		condition.Status = metav1.ConditionTrue
+	case !known && (v.ending != completed || notification.NeedsDocument(&job.Spec)):
+		condition.Status, condition.Reason = metav1.ConditionUnknown, v.reason
 	}
 	return condition
 }

@@ -44,14 +44,16 @@ func Sources(spec *v1alpha1.TranscriptionJobSpec) []v1alpha1.TranscriptFormat {
 }
 
 // NeedsDocument says whether a job needs the json-v2 document: to store it, to render transcripts from it, or for facts that only
-// the document tells: the language that was identified, and which features failed.
+// the document tells: the language that was identified, how many speakers there are, and which features failed. What an option that is not
+// known here does, the document tells as well.
 func NeedsDocument(spec *v1alpha1.TranscriptionJobSpec) bool {
-	formats, speakers := Formats(spec), spec.Transcription.SpeakerDiarization
+	formats, diarization := Formats(spec), spec.Transcription.Diarization
 	return slices.Contains(formats, v1alpha1.FormatJSONv2) || slices.Contains(formats, v1alpha1.FormatVTT) ||
 		spec.Translation != nil || spec.LanguageIdentification != nil || spec.Summarization != nil || spec.SentimentAnalysis != nil ||
 		spec.TopicDetection != nil || spec.AutoChapters != nil || spec.AudioEvents != nil ||
+		spec.ProviderConfig != nil ||
 		spec.Transcription.Language == LanguageAuto ||
-		(speakers != nil && speakers.GetSpeakers != nil && *speakers.GetSpeakers)
+		(diarization != nil && *diarization == v1alpha1.DiarizationSpeaker)
 }
 
 // TargetLanguages are the languages that a job has its transcript translated to.

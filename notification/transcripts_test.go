@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -57,13 +58,18 @@ func TestNeedsDocument(t *testing.T) {
 		"LanguageIdentification": func(s *v1alpha1.TranscriptionJobSpec) {
 			s.LanguageIdentification = &v1alpha1.LanguageIdentificationConfig{}
 		},
-		"Summarization":           func(s *v1alpha1.TranscriptionJobSpec) { s.Summarization = &v1alpha1.SummarizationConfig{} },
-		"SentimentAnalysis":       func(s *v1alpha1.TranscriptionJobSpec) { s.SentimentAnalysis = &v1alpha1.SentimentAnalysisConfig{} },
-		"TopicDetection":          func(s *v1alpha1.TranscriptionJobSpec) { s.TopicDetection = &v1alpha1.TopicDetectionConfig{} },
-		"AutoChapters":            func(s *v1alpha1.TranscriptionJobSpec) { s.AutoChapters = &v1alpha1.AutoChaptersConfig{} },
-		"AudioEvents":             func(s *v1alpha1.TranscriptionJobSpec) { s.AudioEvents = &v1alpha1.AudioEventsConfig{} },
-		"an identified language":  func(s *v1alpha1.TranscriptionJobSpec) { s.Transcription.Language = LanguageAuto },
-		"identifiers of speakers": getSpeakers(true),
+		"Summarization":          func(s *v1alpha1.TranscriptionJobSpec) { s.Summarization = &v1alpha1.SummarizationConfig{} },
+		"SentimentAnalysis":      func(s *v1alpha1.TranscriptionJobSpec) { s.SentimentAnalysis = &v1alpha1.SentimentAnalysisConfig{} },
+		"TopicDetection":         func(s *v1alpha1.TranscriptionJobSpec) { s.TopicDetection = &v1alpha1.TopicDetectionConfig{} },
+		"AutoChapters":           func(s *v1alpha1.TranscriptionJobSpec) { s.AutoChapters = &v1alpha1.AutoChaptersConfig{} },
+		"AudioEvents":            func(s *v1alpha1.TranscriptionJobSpec) { s.AudioEvents = &v1alpha1.AudioEventsConfig{} },
+		"an identified language": func(s *v1alpha1.TranscriptionJobSpec) { s.Transcription.Language = LanguageAuto },
+		"speakers that are told apart": func(s *v1alpha1.TranscriptionJobSpec) {
+			s.Transcription.Diarization = ptr.To(v1alpha1.DiarizationSpeaker)
+		},
+		"ProviderConfig": func(s *v1alpha1.TranscriptionJobSpec) {
+			s.ProviderConfig = &apiextensionsv1.JSON{Raw: []byte(`{"auto_chapters_config":{}}`)}
+		},
 	}
 	for name, change := range needs {
 		if !NeedsDocument(specOf(change)) {
@@ -71,7 +77,10 @@ func TestNeedsDocument(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*v1alpha1.TranscriptionJobSpec){
-		"the default": withFormats(), "txt and srt": withFormats("txt", "srt"), "speakers without identifiers": getSpeakers(false),
+		"the default": withFormats(), "txt and srt": withFormats("txt", "srt"),
+		"channels": func(s *v1alpha1.TranscriptionJobSpec) {
+			s.Transcription.Diarization = ptr.To(v1alpha1.DiarizationChannel)
+		},
 		"a language of two words": func(s *v1alpha1.TranscriptionJobSpec) { s.Transcription.Language = "ar_en" },
 	} {
 		if NeedsDocument(specOf(change)) {
@@ -81,19 +90,13 @@ func TestNeedsDocument(t *testing.T) {
 	// A feature that is added to the API is in the document too, or it is named here as one that is not.
 	elsewhere := map[string]bool{
 		"AccountRef": true, "Media": true, "Transcription": true, "Transcripts": true, "Tracking": true, "Output": true, "Notifications": true,
-		"Processing": true, "ProviderConfig": true, "Suspend": true, "Priority": true, "BackoffLimit": true, "ActiveDeadlineSeconds": true,
+		"Processing": true, "Suspend": true, "Priority": true, "BackoffLimit": true, "ActiveDeadlineSeconds": true,
 		"TTLSecondsAfterFinished": true, "RemoteDeletionPolicy": true, "AmbiguousSubmissionPolicy": true,
 	}
 	for field := range reflect.TypeFor[v1alpha1.TranscriptionJobSpec]().Fields() {
 		if needs[field.Name] == nil && !elsewhere[field.Name] {
 			t.Errorf("does a job with spec.%s need the document?", field.Name)
 		}
-	}
-}
-
-func getSpeakers(yes bool) func(*v1alpha1.TranscriptionJobSpec) {
-	return func(s *v1alpha1.TranscriptionJobSpec) {
-		s.Transcription.SpeakerDiarization = &v1alpha1.SpeakerDiarizationConfig{GetSpeakers: ptr.To(yes)}
 	}
 }
 

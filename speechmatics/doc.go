@@ -18,7 +18,7 @@
 // The provider has no idempotency key, and every job it creates is paid for. A submission therefore has three
 // outcomes, not two: created, not created, unknown. [Client.CreateJob] returns a [SubmissionError] that says which,
 // and [NotCreated] reports true only where no job can have been created. After an unknown outcome, look for the
-// job with [Client.ListJobs] before submitting again; [Tracking.Reference] is where a value to recognise it by belongs.
+// job with [Client.FindSubmissions] before submitting again; [Tracking.Reference] is where a value to recognise it by belongs.
 //
 // # Errors
 //

@@ -81,8 +81,9 @@ func Example() {
 	// Hello, world.
 }
 
-// After a submission whose outcome is unknown: look for the job before submitting again.
-func ExampleClient_ListJobs() {
+// After an uncertain submission, the job is looked for by its reference before it is submitted again. That holds for every backend: one
+// whose list does not say whose a job is, is asked about each, and of one that forgets, absence proves nothing.
+func ExampleClient_FindSubmissions() {
 	server := provider()
 	defer server.Close()
 	client, err := speechmatics.New(server.URL + "/v2")
@@ -94,22 +95,42 @@ func ExampleClient_ListJobs() {
 
 	submitted := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 	const clockSkew = time.Minute
-	jobs := client.ListJobs(context.Background(), speechmatics.ListOptions{
-		CreatedAfter:   submitted.Add(-clockSkew),
-		IncludeDeleted: true,
+	found, err := client.FindSubmissions(context.Background(), speechmatics.SubmissionQuery{
+		Reference: "order-7",
+		Since:     submitted.Add(-clockSkew),
 	})
-	for job, err := range jobs {
+	switch {
+	case err != nil:
+		fmt.Println(err)
+	case len(found.Jobs) > 0:
+		fmt.Println("it exists:", found.Jobs[0].ID)
+	case found.Doubt != "":
+		fmt.Println("nobody can tell:", found.Doubt)
+	default:
+		fmt.Println("it does not exist, or is not listed yet")
+	}
+	// Output: it exists: z2jfp1jwu1
+}
+
+// Jobs are listed one page after the other, as far as the loop goes.
+func ExampleClient_ListJobs() {
+	server := provider()
+	defer server.Close()
+	client, err := speechmatics.New(server.URL + "/v2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.CloseIdleConnections()
+
+	for job, err := range client.ListJobs(context.Background(), speechmatics.ListOptions{PageSize: 50}) {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		if job.Tracking != nil && job.Tracking.Reference == "order-7" {
-			fmt.Println("it exists:", job.ID)
-			return
-		}
+		fmt.Println(job.ID, job.Status)
 	}
-	fmt.Println("it does not exist, or is not listed yet")
-	// Output: it exists: z2jfp1jwu1
+	// Output: z2jfp1jwu1 done
 }
 
 // The fence keeps a submission from being completed too late.

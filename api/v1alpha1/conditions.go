@@ -19,7 +19,8 @@ const (
 	// ConditionSuspended is True while spec.suspend keeps the job from being submitted.
 	ConditionSuspended = "Suspended"
 	// ConditionFeaturesFailed is True when something that was asked for beside the plain transcript is missing, a summary
-	// or a translation for example, although the job is done. Its message names each.
+	// or a translation for example, although the job is done. Its message names each. It is Unknown, with the reason of Ready,
+	// until a transcript tells.
 	ConditionFeaturesFailed = "FeaturesFailed"
 	// ConditionStalled is True when nothing will happen until a person acts: the job has failed, or it is held. It is the
 	// condition that kstatus reads as failed.
@@ -123,7 +124,7 @@ const (
 
 // Reasons of the condition FeaturesFailed.
 const (
-	// ReasonNoFeatureErrors means that no feature is known to have failed.
+	// ReasonNoFeatureErrors means that no feature has failed.
 	ReasonNoFeatureErrors = "NoFeatureErrors"
 	// ReasonTranslationFailed means that a translation is missing.
 	ReasonTranslationFailed = "TranslationFailed"

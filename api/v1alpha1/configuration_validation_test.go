@@ -60,6 +60,10 @@ func TestTranscriptionJob_configuration(t *testing.T) {
 		{"too loud", with(`audioFiltering: {volumeThreshold: "100.5"}`), "volumeThreshold"},
 		{"volume as a number", with(`audioFiltering: {volumeThreshold: 5}`), "volumeThreshold"},
 		{"negative volume", with(`audioFiltering: {volumeThreshold: "-1"}`), "volumeThreshold"},
+		{"several languages without their model", media + "transcription: {language: multi}", "language multi needs model melia-1"},
+		{"several languages with a model of tomorrow", media + "transcription: {language: multi}\nproviderConfig: {transcription_config: {model: melia-2}}", ""},
+		{"bilingual pack without its language", with("domain: bilingual-en"), "domain bilingual-en needs language es"},
+		{"bilingual pack", media + "transcription: {language: es, domain: bilingual-en}", ""},
 		{"replacement by nothing", with(`transcriptFiltering: {replacements: [{from: um, to: ""}]}`), ""},
 		{"replacement without a word on by what", with(`transcriptFiltering: {replacements: [{from: um}]}`), "to: Required"},
 		{"replacement of nothing", with(`transcriptFiltering: {replacements: [{from: "", to: a}]}`), "from"},
@@ -116,6 +120,13 @@ func TestTranscriptionJob_configuration(t *testing.T) {
 		{"events for nobody", validJob + "audioEvents: {}\ntranscripts: {formats: [txt, srt, vtt]}", "add json-v2 to transcripts.formats"},
 		{"entities for nobody", with("enableEntities: true"), "add json-v2 to transcripts.formats"},
 		{"entities not wanted", with("enableEntities: false"), ""},
+		{"summary for somebody else who takes everything", validJob + `summarization: {}
+notifications: [{url: "https://a.example/a", contents: [jobinfo, transcript.json-v2]}]`, ""},
+		{"summary for somebody else who takes no document", validJob + `summarization: {}
+notifications: [{url: "https://a.example/a", contents: [jobinfo, transcript.txt]}, {url: "https://a.example/b", contents: []}]`, "add json-v2 to transcripts.formats"},
+		{"speakers' identifiers for nobody", with("diarization: speaker, speakerDiarization: {getSpeakers: true}"), "add json-v2 to transcripts.formats"},
+		{"sensitivity without quotes' sense", with(`punctuationOverrides: {sensitivity: "1.6"}`), "must be a decimal number from 0 to 1, in quotes"},
+		{"volume that is too loud", with(`audioFiltering: {volumeThreshold: "101"}`), "must be a decimal number from 0 to 100, in quotes"},
 		{"summary for an empty list", validJob + "summarization: {}\nnotifications: []", "add json-v2 to transcripts.formats"},
 
 		// notifications

@@ -15,6 +15,7 @@ import (
 // +kubebuilder:resource:shortName=sma,categories=transcription
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Backend",type=string,JSONPath=`.spec.backend`
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.runningJobs`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waitingJobs`
@@ -55,6 +56,7 @@ type SpeechmaticsAccountList struct {
 // +kubebuilder:resource:scope=Cluster,shortName=csma,categories=transcription
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Backend",type=string,JSONPath=`.spec.backend`
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.runningJobs`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waitingJobs`

@@ -10,6 +10,7 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!(self.language == 'auto' && has(self.outputLocale))",message="outputLocale cannot be combined with language auto"
 // +kubebuilder:validation:XValidation:rule="!((has(self.model) && self.model == 'melia-1') || (has(self.operatingPoint) && self.operatingPoint == 'melia-1')) || self.language == 'multi'",message="model melia-1 needs language multi"
 // +kubebuilder:validation:XValidation:rule="!(has(self.domain) && self.domain == 'medical') || (has(self.model) && self.model == 'enhanced') || (has(self.operatingPoint) && self.operatingPoint == 'enhanced')",message="domain medical needs model enhanced"
+// +kubebuilder:validation:XValidation:rule="!(has(self.domain) && self.domain == 'bilingual-en') || self.language == 'es'",fieldPath=".domain",message="domain bilingual-en needs language es"
 // +kubebuilder:validation:XValidation:rule="!has(self.channelDiarizationLabels) || (has(self.diarization) && self.diarization == 'channel')",message="channelDiarizationLabels needs diarization channel"
 // +kubebuilder:validation:XValidation:rule="!has(self.speakerDiarization) || (has(self.diarization) && self.diarization == 'speaker')",message="speakerDiarization needs diarization speaker"
 // +kubebuilder:validation:XValidation:rule="!has(self.languageHints) && !has(self.languageHintsStrict) || (has(self.model) && self.model == 'melia-1') || (has(self.operatingPoint) && self.operatingPoint == 'melia-1')",message="languageHints and languageHintsStrict need model melia-1"
@@ -205,7 +206,7 @@ type AudioFilteringConfig struct {
 // Volume is a decimal number between 0 and 100, written as a string as Fraction is.
 //
 // +kubebuilder:validation:MaxLength=16
-// +kubebuilder:validation:Pattern=`^([0-9]{1,2}(\.[0-9]+)?|100(\.0+)?)$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,2}([.][0-9]+)?|100([.]0+)?)$')",message="must be a decimal number from 0 to 100, in quotes"
 type Volume string
 
 // TranscriptFilteringConfig leaves out or replaces words.
@@ -247,7 +248,7 @@ type MaxDelayMode string
 // numbers, which do not survive a round trip through every client.
 //
 // +kubebuilder:validation:MaxLength=16
-// +kubebuilder:validation:Pattern=`^(0(\.[0-9]+)?|1(\.0+)?)$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^(0([.][0-9]+)?|1([.]0+)?)$')",message="must be a decimal number from 0 to 1, in quotes"
 type Fraction string
 
 // AdditionalVocab is a word or a short phrase that the recognition is to know.

@@ -76,8 +76,9 @@ type TranscriptionJobList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.transcripts) == has(oldSelf.transcripts) && (!has(self.transcripts) || self.transcripts == oldSelf.transcripts)",fieldPath=".transcripts",message="transcripts is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="has(self.backoffLimit) == has(oldSelf.backoffLimit) && (!has(self.backoffLimit) || self.backoffLimit == oldSelf.backoffLimit)",fieldPath=".backoffLimit",message="backoffLimit is immutable; create a new TranscriptionJob instead"
 // +kubebuilder:validation:XValidation:rule="has(self.ambiguousSubmissionPolicy) == has(oldSelf.ambiguousSubmissionPolicy) && (!has(self.ambiguousSubmissionPolicy) || self.ambiguousSubmissionPolicy == oldSelf.ambiguousSubmissionPolicy)",fieldPath=".ambiguousSubmissionPolicy",message="ambiguousSubmissionPolicy is immutable; create a new TranscriptionJob instead"
-// +kubebuilder:validation:XValidation:rule="!(has(self.summarization) || has(self.sentimentAnalysis) || has(self.topicDetection) || has(self.autoChapters) || has(self.audioEvents) || (has(self.transcription.enableEntities) && self.transcription.enableEntities)) || (has(self.transcripts.formats) && 'json-v2' in self.transcripts.formats) || (has(self.notifications) && self.notifications.size() > 0)",fieldPath=".transcripts.formats",message="summarization, sentimentAnalysis, topicDetection, autoChapters, audioEvents and transcription.enableEntities are in the json-v2 transcript only: add json-v2 to transcripts.formats, or have it sent to an address of your own with notifications"
+// +kubebuilder:validation:XValidation:rule="!(has(self.summarization) || has(self.sentimentAnalysis) || has(self.topicDetection) || has(self.autoChapters) || has(self.audioEvents) || (has(self.transcription.enableEntities) && self.transcription.enableEntities) || (has(self.transcription.speakerDiarization) && has(self.transcription.speakerDiarization.getSpeakers) && self.transcription.speakerDiarization.getSpeakers)) || (has(self.transcripts.formats) && 'json-v2' in self.transcripts.formats) || (has(self.notifications) && self.notifications.exists(n, !has(n.contents) || n.contents.exists(c, c == 'transcript' || c == 'transcript.json-v2')))",fieldPath=".transcripts.formats",message="summarization, sentimentAnalysis, topicDetection, autoChapters, audioEvents, transcription.enableEntities and transcription.speakerDiarization.getSpeakers are in the json-v2 transcript only: add json-v2 to transcripts.formats, or have it sent to an address of your own with notifications"
 // +kubebuilder:validation:XValidation:rule="!((has(self.transcription.model) && self.transcription.model == 'melia-1') || (has(self.transcription.operatingPoint) && self.transcription.operatingPoint == 'melia-1')) || !(has(self.translation) || has(self.summarization) || has(self.sentimentAnalysis) || has(self.topicDetection) || has(self.autoChapters))",fieldPath=".transcription.model",message="model melia-1 has no translation, summarization, sentimentAnalysis, topicDetection and autoChapters; leave them out or choose another model"
+// +kubebuilder:validation:XValidation:rule="self.transcription.language != 'multi' || (has(self.transcription.model) && self.transcription.model == 'melia-1') || (has(self.transcription.operatingPoint) && self.transcription.operatingPoint == 'melia-1') || has(self.providerConfig)",fieldPath=".transcription.language",message="language multi needs model melia-1"
 // +kubebuilder:validation:XValidation:rule="!has(self.ttlSecondsAfterFinished) || has(self.transcripts.persistentVolumeClaim) || (has(self.transcripts.configMap) && has(self.transcripts.configMap.retentionPolicy))",fieldPath=".ttlSecondsAfterFinished",message="ttlSecondsAfterFinished deletes the job, so transcripts.configMap.retentionPolicy must say what becomes of its transcripts: Delete or Retain"
 type TranscriptionJobSpec struct {
 	// accountRef names the account that pays for the job and whose key is used. Unset means the SpeechmaticsAccount
@@ -100,7 +101,8 @@ type TranscriptionJobSpec struct {
 	// +optional
 	Translation *TranslationConfig `json:"translation,omitempty"`
 
-	// languageIdentification tunes how the language is identified. It takes effect with transcription.language auto.
+	// languageIdentification tunes how the language is identified. It has an effect with
+	// transcription.language auto only.
 	// (The provider's language_identification_config.) Immutable.
 	// +optional
 	LanguageIdentification *LanguageIdentificationConfig `json:"languageIdentification,omitempty"`
@@ -158,8 +160,9 @@ type TranscriptionJobSpec struct {
 	Processing *ProcessingSpec `json:"processing,omitempty"`
 
 	// providerConfig carries options that are newer than this API: an object in the provider's own names (snake_case), merged last
-	// into the job's configuration by the rules of RFC 7386, so that null removes a member. What the operator owns cannot
-	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference; a job that tries to fails
+	// into the job's configuration by the rules of RFC 7386, so that null removes a member. (A null has to be applied with
+	// kubectl apply --server-side, or created: without it, kubectl drops nulls before it sends them.) What is stored follows the fields of
+	// this spec alone: translations that are asked for here are in the json-v2 transcript only. What the operator owns cannot be set here: type, fetch_data, fetch_text, notification_config and tracking.reference; a job that tries to fails
 	// before it is submitted. At most 64 members, 64 KiB and 32 levels. Immutable.
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:validation:MaxProperties=64
@@ -188,7 +191,8 @@ type TranscriptionJobSpec struct {
 
 	// backoffLimit is how often a failed attempt is followed by another one. Only failures that may pass are retried: a
 	// file that could not be fetched, a job that vanished at Speechmatics. A rejection for bad audio, a bad
-	// configuration or an unsupported language is final at once. Every attempt may cost money. Immutable.
+	// configuration or an unsupported language is final at once. Every attempt may cost money. 1 by default, at most 10.
+	// Immutable.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10
@@ -213,14 +217,16 @@ type TranscriptionJobSpec struct {
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 
 	// remoteDeletionPolicy says when the media, transcript and configuration are deleted at Speechmatics, which
-	// otherwise keeps them for seven days.
+	// otherwise keeps them for seven days: OnDeletion (the default) with this object, where a running job is cancelled and
+	// one whose transcript is not stored is kept; AfterStored as soon as every transcript is stored; Never.
 	// +kubebuilder:default=OnDeletion
 	// +optional
 	RemoteDeletionPolicy RemoteDeletionPolicy `json:"remoteDeletionPolicy,omitempty"`
 
 	// ambiguousSubmissionPolicy says what happens when it cannot be found out whether a submission has arrived, because
 	// the account, its host or its key was replaced meanwhile, or because Speechmatics has already forgotten it.
-	// Usually it can be found out, and this field is not needed. Immutable.
+	// Usually it can be found out, and this field is not needed. Fail (the default) lets the job fail, although it may have
+	// been paid for; Resubmit submits it again, so that it may be paid for twice. Immutable.
 	// +kubebuilder:default=Fail
 	// +optional
 	AmbiguousSubmissionPolicy AmbiguousSubmissionPolicy `json:"ambiguousSubmissionPolicy,omitempty"`
@@ -347,11 +353,15 @@ type TranscriptsSpec struct {
 	// +optional
 	Formats []TranscriptFormat `json:"formats,omitempty"`
 
-	// configMap keeps the transcripts in ConfigMaps in the job's namespace. This is the default.
+	// configMap keeps the transcripts in ConfigMaps in the job's namespace, one for each: <name>-<format>, translations
+	// <name>-<format>-<language>, with the key transcript.<extension> or transcript.<language>.<extension>, and .gz behind it
+	// if it is compressed (from 32 KiB on). What is too large for one is split: -00, -01 and so on follow. status.transcripts
+	// names them all. This is the default.
 	// +optional
 	ConfigMap *ConfigMapStore `json:"configMap,omitempty"`
 
-	// persistentVolumeClaim keeps the transcripts as files on a volume.
+	// persistentVolumeClaim keeps the transcripts as files on a volume: transcript.<extension>, translations
+	// transcript.<language>.<extension>, in a folder of the attempt's own. status.transcripts has the paths.
 	// +optional
 	PersistentVolumeClaim *PersistentVolumeClaimStore `json:"persistentVolumeClaim,omitempty"`
 }
@@ -385,8 +395,8 @@ const (
 	RetentionRetain RetentionPolicy = "Retain"
 )
 
-// ConfigMapStore keeps transcripts in ConfigMaps: one for each format, named <name>-<format>, and numbered parts
-// <name>-<format>-00, -01 and so on where one ConfigMap is too small. After a failed attempt, the beginning of the job's
+// ConfigMapStore keeps transcripts in ConfigMaps: one for each format, named <name>-<format>, translations
+// <name>-<format>-<language>, and numbered parts -00, -01 and so on where one ConfigMap is too small. After a failed attempt, the beginning of the job's
 // UID and the attempt's number come before the format. status.transcripts names them all. They are immutable and never written over an object that is not the job's own. From 32 KiB on the text is compressed with gzip.
 type ConfigMapStore struct {
 	// name is the first part of the ConfigMaps' names. Unset means the job's name.
@@ -456,8 +466,9 @@ type TranscriptionJobStatus struct {
 
 	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, FeaturesFailed that
 	// something that was asked for beside the plain transcript is missing, Suspended that the job is held back, Ready what
-	// it is doing (its reason is the STATUS column), Stalled that a person has to act. All of them are always present once
-	// the job has been taken up.
+	// it is doing (its reason is the STATUS column), Stalled that it has failed, or is held until a person changes the
+	// object. All of them are always present once the job has been taken up; FeaturesFailed is Unknown until there is
+	// something to know.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

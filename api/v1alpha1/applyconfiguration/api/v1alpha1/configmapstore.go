@@ -12,8 +12,8 @@ import (
 // ConfigMapStoreApplyConfiguration represents a declarative configuration of the ConfigMapStore type for use
 // with apply.
 //
-// ConfigMapStore keeps transcripts in ConfigMaps: one for each format, named <name>-<format>, and numbered parts
-// <name>-<format>-00, -01 and so on where one ConfigMap is too small. After a failed attempt, the beginning of the job's
+// ConfigMapStore keeps transcripts in ConfigMaps: one for each format, named <name>-<format>, translations
+// <name>-<format>-<language>, and numbered parts -00, -01 and so on where one ConfigMap is too small. After a failed attempt, the beginning of the job's
 // UID and the attempt's number come before the format. status.transcripts names them all. They are immutable and never written over an object that is not the job's own. From 32 KiB on the text is compressed with gzip.
 type ConfigMapStoreApplyConfiguration struct {
 	// name is the first part of the ConfigMaps' names. Unset means the job's name.

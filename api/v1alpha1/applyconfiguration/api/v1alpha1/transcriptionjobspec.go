@@ -29,7 +29,8 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	// is then stored for each language too; json-v2 holds all of them in one document.
 	// (The provider's translation_config.) Immutable.
 	Translation *TranslationConfigApplyConfiguration `json:"translation,omitempty"`
-	// languageIdentification tunes how the language is identified. It takes effect with transcription.language auto.
+	// languageIdentification tunes how the language is identified. It has an effect with
+	// transcription.language auto only.
 	// (The provider's language_identification_config.) Immutable.
 	LanguageIdentification *LanguageIdentificationConfigApplyConfiguration `json:"languageIdentification,omitempty"`
 	// summarization asks for a summary, which is in the json-v2 transcript. An empty object ({}) asks for the provider's
@@ -65,8 +66,9 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	// with an account of the backend saas the job fails before it is submitted. Immutable.
 	Processing *ProcessingSpecApplyConfiguration `json:"processing,omitempty"`
 	// providerConfig carries options that are newer than this API: an object in the provider's own names (snake_case), merged last
-	// into the job's configuration by the rules of RFC 7386, so that null removes a member. What the operator owns cannot
-	// be set here: type, fetch_data, fetch_text, notification_config and tracking.reference; a job that tries to fails
+	// into the job's configuration by the rules of RFC 7386, so that null removes a member. (A null has to be applied with
+	// kubectl apply --server-side, or created: without it, kubectl drops nulls before it sends them.) What is stored follows the fields of
+	// this spec alone: translations that are asked for here are in the json-v2 transcript only. What the operator owns cannot be set here: type, fetch_data, fetch_text, notification_config and tracking.reference; a job that tries to fails
 	// before it is submitted. At most 64 members, 64 KiB and 32 levels. Immutable.
 	ProviderConfig *v1.JSON `json:"providerConfig,omitempty"`
 	// transcripts says which formats are wanted and where they are kept. Immutable. The default is plain text in a
@@ -80,7 +82,8 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	Priority *int32 `json:"priority,omitempty"`
 	// backoffLimit is how often a failed attempt is followed by another one. Only failures that may pass are retried: a
 	// file that could not be fetched, a job that vanished at Speechmatics. A rejection for bad audio, a bad
-	// configuration or an unsupported language is final at once. Every attempt may cost money. Immutable.
+	// configuration or an unsupported language is final at once. Every attempt may cost money. 1 by default, at most 10.
+	// Immutable.
 	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
 	// activeDeadlineSeconds is how long the job may take, in seconds since status.startTime, before it is cancelled at
 	// Speechmatics and fails with the reason DeadlineExceeded. Unset means no limit. A transcript that is already there
@@ -92,11 +95,13 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	// A tool that applies the manifest again after the object is gone (GitOps) buys the transcription again.
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 	// remoteDeletionPolicy says when the media, transcript and configuration are deleted at Speechmatics, which
-	// otherwise keeps them for seven days.
+	// otherwise keeps them for seven days: OnDeletion (the default) with this object, where a running job is cancelled and
+	// one whose transcript is not stored is kept; AfterStored as soon as every transcript is stored; Never.
 	RemoteDeletionPolicy *apiv1alpha1.RemoteDeletionPolicy `json:"remoteDeletionPolicy,omitempty"`
 	// ambiguousSubmissionPolicy says what happens when it cannot be found out whether a submission has arrived, because
 	// the account, its host or its key was replaced meanwhile, or because Speechmatics has already forgotten it.
-	// Usually it can be found out, and this field is not needed. Immutable.
+	// Usually it can be found out, and this field is not needed. Fail (the default) lets the job fail, although it may have
+	// been paid for; Resubmit submits it again, so that it may be paid for twice. Immutable.
 	AmbiguousSubmissionPolicy *apiv1alpha1.AmbiguousSubmissionPolicy `json:"ambiguousSubmissionPolicy,omitempty"`
 }
 

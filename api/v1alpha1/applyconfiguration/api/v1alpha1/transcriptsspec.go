@@ -18,9 +18,13 @@ type TranscriptsSpecApplyConfiguration struct {
 	// subtitles. The default is plain text alone, because etcd is small: an hour of speech is some 55 kB as txt, 120 kB as
 	// srt or vtt and 2 MB as json-v2.
 	Formats []apiv1alpha1.TranscriptFormat `json:"formats,omitempty"`
-	// configMap keeps the transcripts in ConfigMaps in the job's namespace. This is the default.
+	// configMap keeps the transcripts in ConfigMaps in the job's namespace, one for each: <name>-<format>, translations
+	// <name>-<format>-<language>, with the key transcript.<extension> or transcript.<language>.<extension>, and .gz behind it
+	// if it is compressed (from 32 KiB on). What is too large for one is split: -00, -01 and so on follow. status.transcripts
+	// names them all. This is the default.
 	ConfigMap *ConfigMapStoreApplyConfiguration `json:"configMap,omitempty"`
-	// persistentVolumeClaim keeps the transcripts as files on a volume.
+	// persistentVolumeClaim keeps the transcripts as files on a volume: transcript.<extension>, translations
+	// transcript.<language>.<extension>, in a folder of the attempt's own. status.transcripts has the paths.
 	PersistentVolumeClaim *PersistentVolumeClaimStoreApplyConfiguration `json:"persistentVolumeClaim,omitempty"`
 }
 
