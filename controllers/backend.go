@@ -125,7 +125,7 @@ func (r *JobReconciler) noRoom(ctx context.Context, s *scope, p *provider, busy 
 				"spec.processing.parallelEngines is %d, and the worker of %s has %d engines; ask for fewer in a new job", asked, accountName(&p.account), capacity.MaxEngines)}
 		}
 	}
-	p.limits.hold(max(busy.RetryAfter, r.options.RetryInterval), explain(busy))
+	p.limits.hold(max(busy.RetryAfter, r.options.RetryInterval), s.explain(busy))
 	return pausef(v1alpha1.ReasonWaiting, r.options.RetryInterval, "%s", p.queue())
 }
 

@@ -600,7 +600,7 @@ func TestRefusal_invalid(t *testing.T) {
 	r := step(t, env.Client)
 	err := error(&speechmatics.SubmissionError{Outcome: speechmatics.OutcomeNotCreated, Err: &speechmatics.InvalidError{Operation: "CreateJob", Field: "ProcessingData.UserID", Problem: "is too long"}})
 	var f *failure
-	if !errors.As(r.refusal(at(speechmatics.Appliance), err), &f) || f.reason != v1alpha1.ReasonInvalidConfiguration {
+	if !errors.As(r.refusal(newScope(waitingJob("n", "job", 0, time.Time{}), r.options), at(speechmatics.Appliance), err), &f) || f.reason != v1alpha1.ReasonInvalidConfiguration {
 		t.Errorf("%v became %v", err, f)
 	}
 }

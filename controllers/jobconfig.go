@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/redaction"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -29,11 +30,33 @@ func (r *JobReconciler) jobConfig(s *scope, p *provider, in *input) (json.RawMes
 	}
 	config.FetchData = in.media.fetch
 	config.NotificationConfig = slices.Concat(own, in.notifications)
+	s.secrets = sentSecrets(&s.job.Spec, in, own)
 	if config.Tracking == nil {
 		config.Tracking = &speechmatics.Tracking{}
 	}
 	config.Tracking.Reference = s.claim.Reference().String()
 	return mergeProviderConfig(config, s.job.Spec.ProviderConfig)
+}
+
+// sentSecrets are the secrets in a job's configuration: what Secrets hold of it, and the operator's own token.
+func sentSecrets(spec *v1alpha1.TranscriptionJobSpec, in *input, own []speechmatics.NotificationConfig) []string {
+	var secrets []string
+	if fetch := in.media.fetch; fetch != nil {
+		secrets = redaction.OfHeaders(fetch.AuthHeaders)
+		if spec.Media.URLFrom != nil {
+			secrets = append(secrets, redaction.OfURL(fetch.URL)...)
+		}
+	}
+	for i, n := range in.notifications {
+		secrets = append(secrets, redaction.OfHeaders(n.AuthHeaders)...)
+		if spec.Notifications[i].URLFrom != nil {
+			secrets = append(secrets, redaction.OfURL(n.URL)...)
+		}
+	}
+	for _, n := range own {
+		secrets = append(secrets, redaction.OfHeaders(n.AuthHeaders)...)
+	}
+	return secrets
 }
 
 // checkConfiguration finds what the schema cannot check and the provider would refuse, ignore or let the job fail for. It is

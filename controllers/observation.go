@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/redaction"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -167,17 +167,9 @@ func (s *scope) remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError
 	return kept
 }
 
-// urlPaths matches the scheme and host of a URL, and what follows them.
-var urlPaths = regexp.MustCompile(`(?i)(https?://[^/\s"'<>?#]+)[^\s"'<>]*`)
-
-// redact removes from a provider's message what is secret in URLs: the query of any, and the path too if a URL comes from a
-// Secret, where the path may be what is secret about it.
+// redact removes from a message what is secret about the job: see package redaction.
 func (s *scope) redact(message string) string {
-	spec := &s.job.Spec
-	if spec.Media.URLFrom != nil || slices.ContainsFunc(spec.Notifications, func(n v1alpha1.NotificationSpec) bool { return n.URLFrom != nil }) {
-		message = urlPaths.ReplaceAllString(message, "$1/…")
-	}
-	return speechmatics.RedactURLs(message)
+	return redaction.Text(&s.job.Spec, message, s.secrets...)
 }
 
 // rejection says why the provider could not process a job, and whether another attempt may help.

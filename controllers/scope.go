@@ -25,6 +25,8 @@ type scope struct {
 	claimErr error
 	// gone means that the object was found to be gone, or replaced by a namesake, when it was read again.
 	gone bool
+	// secrets are what the pass has sent to the provider that nobody is to read, should the provider repeat it.
+	secrets []string
 	// options are the reconciler's.
 	options Options
 }

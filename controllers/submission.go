@@ -183,10 +183,10 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider, err error) (verdict, error) {
 	log := r.log(ctx).WithValues("attempt", s.attempt(), "account", p.account.Name)
 	if !speechmatics.NotCreated(err) {
-		log.Info("The outcome of the submission is not known; looking for the job before anything else", "cause", err.Error())
+		log.Info("The outcome of the submission is not known; looking for the job before anything else", "cause", s.redact(err.Error()))
 		return s.unknownSubmission(rootCause(err)), nil
 	}
-	log.Info("Not submitted", "cause", err.Error())
+	log.Info("Not submitted", "cause", s.redact(err.Error()))
 	if settleErr := r.settleClaim(ctx, s); settleErr != nil {
 		// The claim stays, so that the job will be looked for: slower, but as safe.
 		return verdict{}, settleErr
@@ -195,38 +195,42 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 	if busy := p.busyAnswer(err); busy != nil {
 		return verdict{}, r.noRoom(ctx, s, p, busy)
 	}
-	return verdict{}, r.refusal(p, err)
+	return verdict{}, r.refusal(s, p, err)
 }
 
-// refusal says what becomes of a submission that is known to have created nothing.
-func (r *JobReconciler) refusal(p *provider, err error) error {
+// refusal says what becomes of a submission that is known to have created nothing. The provider repeats what it does not like, so
+// that all that is said goes through redact.
+func (r *JobReconciler) refusal(s *scope, p *provider, err error) error {
 	var (
 		answer  *speechmatics.Error
 		invalid *speechmatics.InvalidError
 	)
 	switch {
 	case errors.As(err, &invalid):
-		return &failure{reason: v1alpha1.ReasonInvalidConfiguration, message: fmt.Sprintf("the job cannot be submitted: %v; correct it in a new TranscriptionJob", invalid)}
+		return &failure{reason: v1alpha1.ReasonInvalidConfiguration, message: fmt.Sprintf("the job cannot be submitted: %s; correct it in a new TranscriptionJob", s.explain(invalid))}
 	case errors.Is(err, errClaimExpired) || !errors.As(err, &answer):
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", explain(rootCause(err)))
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", s.explain(rootCause(err)))
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
-		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", explain(answer))
+		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", s.explain(answer))
 	case speechmatics.IsUnauthorized(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), explain(answer))
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), s.explain(answer))
 	case speechmatics.IsForbidden(err):
 		// An option that the contract does not cover, credit that is used up, or a key that has expired: which one it is, nobody
 		// documents. Trying the key tells the last one.
 		r.refused(p)
 		return pausef(v1alpha1.ReasonSubmissionForbidden, r.options.SecretInterval,
-			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up", explain(answer), accountName(&p.account))
+			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up", s.explain(answer), accountName(&p.account))
 	case answer.Temporary():
-		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", explain(answer))
+		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", s.explain(answer))
 	default:
-		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %s; correct it in a new TranscriptionJob", explain(answer))}
+		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %s; correct it in a new TranscriptionJob", s.explain(answer))}
 	}
 }
+
+// explain is explain for an error of a request that carried the job's secrets.
+func (s *scope) explain(err error) string { return s.redact(explain(err)) }
 
 // rootCause is an error without the advice that the client adds to it for programs.
 func rootCause(err error) error {
@@ -243,7 +247,7 @@ func (s *scope) unknownSubmission(cause error) verdict {
 	left := s.claim.NotAfter.Sub(s.now())
 	because := ""
 	if cause != nil {
-		because = " (" + explain(cause) + ")"
+		because = " (" + s.explain(cause) + ")"
 	}
 	next := "it is being looked for there, and not submitted again before that has come to an end"
 	if left > 0 {

@@ -20,8 +20,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/redaction"
 	"github.com/transcription-operator/transcription-operator/notification"
-	"github.com/transcription-operator/transcription-operator/speechmatics"
 	"github.com/transcription-operator/transcription-operator/transcript"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
@@ -94,7 +94,7 @@ func (d *document) stage(ctx context.Context, in *intake) (*v1alpha1.DocumentFac
 	}
 	wanted := slices.Contains(in.wanted, v1alpha1.FormatJSONv2)
 	if unreadable != nil {
-		facts.Problem = ptr.To(clean(unreadable.Error(), maxFactLength))
+		facts.Problem = ptr.To(clean(d.spec, unreadable.Error(), maxFactLength))
 	} else if !wanted {
 		return facts, nil
 	}
@@ -215,11 +215,11 @@ func featureErrors(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) 
 	}
 	var errs []v1alpha1.FeatureError
 	for _, e := range all[:min(len(all), maxFeatureErrors)] {
-		errs = append(errs, featureError(e))
+		errs = append(errs, featureError(spec, e))
 	}
 	if more := len(all) - len(errs); more > 0 {
 		last := &errs[len(errs)-1]
-		last.Message = clean(fmt.Sprintf("(the document tells %d errors more) %s", more, last.Message), maxFactLength)
+		last.Message = clean(spec, fmt.Sprintf("(the document tells %d errors more) %s", more, last.Message), maxFactLength)
 	}
 	return errs
 }
@@ -230,12 +230,12 @@ var featurePattern = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,63}$`)
 // featureUnknown stands for a feature whose name cannot be recorded.
 const featureUnknown v1alpha1.Feature = "Unknown"
 
-func featureError(e transcript.FeatureError) v1alpha1.FeatureError {
+func featureError(spec *v1alpha1.TranscriptionJobSpec, e transcript.FeatureError) v1alpha1.FeatureError {
 	feature := v1alpha1.Feature(e.Feature)
 	if !featurePattern.MatchString(string(feature)) {
 		feature = featureUnknown
 	}
-	told := v1alpha1.FeatureError{Feature: feature, Type: clean(e.Type, maxTypeLength), Message: clean(e.Message, maxFactLength)}
+	told := v1alpha1.FeatureError{Feature: feature, Type: clean(spec, e.Type, maxTypeLength), Message: clean(spec, e.Message, maxFactLength)}
 	if isLanguage(e.Language) {
 		told.Language = &e.Language
 	}
@@ -247,15 +247,16 @@ func isLanguage(text string) bool {
 	return text != "" && len(text) <= maxLanguage && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// clean makes a text fit to be read by anybody, in at most n bytes: without control characters and without what may be secret in URLs.
-func clean(text string, n int) string {
+// clean makes a text fit to be read by anybody, in at most n bytes: without control characters and without what is secret
+// about the job (see package redaction).
+func clean(spec *v1alpha1.TranscriptionJobSpec, text string, n int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
-	text = strings.TrimSpace(speechmatics.RedactURLs(text))
+	text = strings.TrimSpace(redaction.Text(spec, text))
 	if len(text) <= n {
 		return text
 	}

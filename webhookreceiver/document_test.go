@@ -20,6 +20,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/transcript"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
@@ -376,5 +377,22 @@ func checkFacts(t *testing.T, facts *v1alpha1.DocumentFacts) {
 		if !featurePattern.MatchString(string(e.Feature)) || !fits(e.Type, maxTypeLength) || !fits(e.Message, maxFactLength) || !fits(ptr.Deref(e.Language, ""), maxLanguage) {
 			t.Errorf("error %+v", e)
 		}
+	}
+}
+
+// TestFactsOf_secrets has a document repeat a URL that comes from a Secret, and the identifier of a speaker.
+func TestFactsOf_secrets(t *testing.T) {
+	t.Parallel()
+	spec := &v1alpha1.TranscriptionJobSpec{
+		Media: v1alpha1.MediaSource{URLFrom: &v1alpha1.SecretSource{}},
+		Transcription: v1alpha1.TranscriptionConfig{SpeakerDiarization: &v1alpha1.SpeakerDiarizationConfig{
+			Speakers: []v1alpha1.KnownSpeaker{{Label: "Ann", SpeakerIdentifiers: []string{"c3BlYWtlcg=="}}},
+		}},
+	}
+	const message = "cannot read https://media.example.com/secret/a.wav for speaker c3BlYWtlcg=="
+	facts := factsOf(&transcript.Facts{Errors: []transcript.FeatureError{{Feature: transcript.FeatureSummarization, Type: message, Message: message}}}, spec)
+	const want = "cannot read https://media.example.com/… for speaker [redacted]"
+	if got := facts.FeatureErrors[0]; got.Message != want || got.Type != want {
+		t.Errorf("the facts tell %+v, want %s", got, want)
 	}
 }
