@@ -117,7 +117,6 @@ func (r *AccountReconciler) untilDue(account v1alpha1.Account) time.Duration {
 func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus, err error, now time.Time) time.Duration {
 	var (
 		broken  *accountError
-		invalid *speechmatics.InvalidError
 		backend = backendOf(account.AccountSpec())
 		keyless = account.AccountSpec().APIKeySecretRef == nil
 		reason  = v1alpha1.ReasonKeyAccepted
@@ -133,9 +132,6 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 	case errors.As(err, &broken):
 		reason, message, ready, stalled = broken.reason, broken.message, metav1.ConditionFalse, metav1.ConditionTrue
 		after = jitter(r.options.RetryInterval)
-	case errors.As(err, &invalid):
-		reason, ready, stalled = v1alpha1.ReasonInvalidAccount, metav1.ConditionFalse, metav1.ConditionTrue
-		message = fmt.Sprintf("the account cannot be used: %v", invalid)
 	case keyless && speechmatics.IsUnauthorized(err):
 		reason, ready, stalled = v1alpha1.ReasonKeyRequired, metav1.ConditionFalse, metav1.ConditionTrue
 		message = fmt.Sprintf("a key is asked for (%s): name the Secret that holds it in spec.apiKeySecretRef", explain(err))
@@ -150,6 +146,9 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 	default:
 		reason, ready = v1alpha1.ReasonProviderUnavailable, metav1.ConditionFalse
 		message = fmt.Sprintf("the account could not be tried: %s", explain(err))
+		if backend == speechmatics.Worker && isNoWorker(err) {
+			message = fmt.Sprintf("the account could not be tried: GET %s: %s; is this a batch worker? see spec.backend", readyURL(valueOf(status.BaseURL)), explain(err))
+		}
 		after = jitter(r.options.RetryInterval)
 	}
 	for kind, state := range map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: ready, v1alpha1.ConditionStalled: stalled} {

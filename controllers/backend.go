@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
@@ -100,6 +101,18 @@ func (p *provider) probe(ctx context.Context, counted *metrics) error {
 	}
 	counted.observeRequest(operationList, first)
 	return first
+}
+
+// readyURL is what probe asks a worker for, beside version 2 of the API.
+func readyURL(baseURL string) string { return strings.TrimSuffix(baseURL, "/v2") + "/ready" }
+
+// isNoWorker reports whether what a worker's probe came to is what something else would answer.
+func isNoWorker(err error) bool {
+	var (
+		answer   *speechmatics.Error
+		response *speechmatics.ResponseError
+	)
+	return errors.As(err, &response) || (errors.As(err, &answer) && !answer.Temporary())
 }
 
 // busyAnswer is the HTTP batch worker's refusal of a submission that has created nothing, because it has not enough free engines; nil if it

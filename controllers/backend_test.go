@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -423,21 +425,77 @@ func TestPremises_keyRequired(t *testing.T) {
 	w.awaitAccount(account, v1alpha1.ReasonKeyAccepted)
 }
 
-// TestPremises_workerAddress gives a worker an address beside which nothing can be found, and then a server that is no worker.
+// TestWorkerAddress has an account of a worker, older than the rule of the schema about it, whose address has nothing beside it.
+func TestWorkerAddress(t *testing.T) {
+	t.Parallel()
+	ps := newProviders(nil, Options{Clock: testingclock.NewFakeClock(time.Unix(0, 0))})
+	account := func(baseURL string) v1alpha1.Account {
+		return &v1alpha1.ClusterSpeechmaticsAccount{Spec: v1alpha1.ClusterSpeechmaticsAccountSpec{
+			SpeechmaticsAccountSpec: v1alpha1.SpeechmaticsAccountSpec{Backend: worker, BaseURL: &baseURL},
+		}}
+	}
+	for _, baseURL := range []string{"http://host:18000", "http://host:18000/v1", "http://host:18000/v2/api"} {
+		_, err := ps.build(account(baseURL), "")
+		var broken *accountError
+		if !errors.As(err, &broken) || broken.reason != v1alpha1.ReasonInvalidAccount ||
+			broken.message != "spec.baseURL of a worker must end in /v2, for example http://host:18000/v2; correct it" {
+			t.Errorf("%s: %v", baseURL, err)
+		}
+	}
+	for _, baseURL := range []string{"http://host:18000/v2", "http://host:18000/v2/", "http://host/gateway/v2"} {
+		if _, err := ps.build(account(baseURL), ""); err != nil {
+			t.Errorf("%s: %v", baseURL, err)
+		}
+	}
+}
+
+// TestPremises_workerAddress gives a worker the address of a server that is no worker, and one that is not permitted.
 func TestPremises_workerAddress(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, onPremises(appliance), withOptions(func(o *Options) { o.AllowedBaseURLs = []string{"http://localhost:1/api"} }))
+	w := newWorld(t, onPremises(appliance))
 	for name, c := range map[string]struct {
 		baseURL, reason, says string
 	}{
-		"address":   {"http://localhost:1/api", v1alpha1.ReasonInvalidAccount, "/v2"},
-		"no-worker": {w.provider, v1alpha1.ReasonProviderUnavailable, "404"},
+		"no-worker": {
+			w.provider, v1alpha1.ReasonProviderUnavailable,
+			"the account could not be tried: GET " + strings.TrimSuffix(w.provider, "/v2") + "/ready: 404 Not Found: Not Found; is this a batch worker? see spec.backend",
+		},
+		"foreign": {"http://worker.example.com/v2", v1alpha1.ReasonBaseURLNotAllowed, "the account may not use the address http://worker.example.com/v2: ask the administrator"},
 	} {
 		account := &v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta(name), Spec: v1alpha1.SpeechmaticsAccountSpec{Backend: worker, BaseURL: &c.baseURL}}
 		w.create(account)
 		if message := w.awaitAccount(account, c.reason); !strings.Contains(message, c.says) {
 			t.Errorf("%s: the message %q does not say %q", name, message, c.says)
 		}
+	}
+}
+
+// TestIsNoWorker tells what is no worker from a worker that has trouble.
+func TestIsNoWorker(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no such page":      {&speechmatics.Error{StatusCode: http.StatusNotFound}, true},
+		"sent elsewhere":    {&speechmatics.Error{StatusCode: http.StatusFound}, true},
+		"not JSON":          {&speechmatics.ResponseError{StatusCode: http.StatusOK}, true},
+		"trouble":           {&speechmatics.Error{StatusCode: http.StatusBadGateway}, false},
+		"too many requests": {&speechmatics.Error{StatusCode: http.StatusTooManyRequests}, false},
+		"no answer":         {&speechmatics.TransportError{Err: context.DeadlineExceeded}, false},
+	} {
+		if got := isNoWorker(c.err); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+// TestUnusable words what the client refuses without its names for things.
+func TestUnusable(t *testing.T) {
+	t.Parallel()
+	_, err := speechmatics.New("ftp://host/v2")
+	if said := unusable(err).Error(); !strings.HasPrefix(said, "the account's address or key cannot be used: base URL ") || strings.Contains(said, "New") {
+		t.Errorf("the message is %q", said)
 	}
 }
 

@@ -192,7 +192,7 @@ func TestBadInput_accounts(t *testing.T) {
 		"empty-key":   {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.APIKeySecretRef.Key = "empty" }, v1alpha1.ReasonInvalidSecret, "cannot be an API key"},
 		"two-words":   {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.APIKeySecretRef.Key = "words" }, v1alpha1.ReasonInvalidSecret, "cannot be an API key"},
 		"wrong-key":   {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.APIKeySecretRef.Key = "wrong" }, v1alpha1.ReasonKeyRefused, "valid key of this region"},
-		"foreign-url": {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.BaseURL = ptr.To("https://speech.example.com/v2") }, v1alpha1.ReasonBaseURLNotAllowed, "--allowed-base-urls"},
+		"foreign-url": {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.BaseURL = ptr.To("https://speech.example.com/v2") }, v1alpha1.ReasonBaseURLNotAllowed, "example.com/v2: set spec.region instead, or ask the administrator to add the address to the manager's flag --allowed-base-urls"},
 		"bad-ca":      {func(s *v1alpha1.SpeechmaticsAccountSpec) { s.CABundle = []byte("no certificate") }, v1alpha1.ReasonInvalidAccount, "spec.caBundle"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -205,8 +205,8 @@ func TestBadInput_accounts(t *testing.T) {
 			}
 			job := w.job(name, func(j *v1alpha1.TranscriptionJob) { j.Spec.AccountRef = &v1alpha1.AccountReference{Name: name} })
 			said := w.awaitReason(job, v1alpha1.ReasonAccountNotReady)
-			if !strings.Contains(said, "SpeechmaticsAccount "+name) {
-				t.Errorf("the job's message does not name the account: %s", said)
+			if !strings.Contains(said, "SpeechmaticsAccount "+name) || strings.Count(said, "SpeechmaticsAccount ") != 1 {
+				t.Errorf("the job's message does not name the account once: %s", said)
 			}
 			w.wantSubmissions(job, 0)
 		})

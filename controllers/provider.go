@@ -263,6 +263,10 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 		return nil, err
 	}
 	backend := backendOf(account.AccountSpec())
+	if backend == speechmatics.Worker && !strings.HasSuffix(baseURL, "/v2") {
+		// What tells whether it is ready is beside /v2.
+		return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.baseURL of a worker must end in /v2, for example http://host:18000/v2; correct it")
+	}
 	options := []speechmatics.Option{
 		speechmatics.WithBackend(backend),
 		speechmatics.WithHTTPClient(httpClient),
@@ -273,7 +277,7 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 	}
 	c, err := speechmatics.New(baseURL, options...)
 	if err != nil {
-		return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "the account's address or key cannot be used: %v", err)
+		return nil, unusable(err)
 	}
 	return &provider{
 		client:         c,
@@ -287,6 +291,15 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 	}, nil
 }
 
+// unusable words what the client makes of an account for people, who know nothing of its methods.
+func unusable(err error) error {
+	var invalid *speechmatics.InvalidError
+	if errors.As(err, &invalid) {
+		return accountErrorf(v1alpha1.ReasonInvalidAccount, "the account's address or key cannot be used: %s %s", invalid.Field, invalid.Problem)
+	}
+	return accountErrorf(v1alpha1.ReasonInvalidAccount, "the account's address or key cannot be used: %v", err)
+}
+
 // baseURL is where the account's jobs live.
 func (ps *providers) baseURL(account v1alpha1.Account) (string, error) {
 	spec := account.AccountSpec()
@@ -298,9 +311,13 @@ func (ps *providers) baseURL(account v1alpha1.Account) (string, error) {
 		return strings.TrimRight(u, "/") == baseURL
 	})
 	if !allowed {
+		instead := ""
+		if backendOf(spec) == speechmatics.SaaS {
+			instead = "set spec.region instead, or "
+		}
 		return "", accountErrorf(v1alpha1.ReasonBaseURLNotAllowed,
-			"SpeechmaticsAccount %s/%s may not use the address %s: set spec.region, or ask the administrator to add the address to the manager's flag --allowed-base-urls or to make a ClusterSpeechmaticsAccount",
-			account.GetNamespace(), account.GetName(), baseURL)
+			"the account may not use the address %s: %sask the administrator to add the address to the manager's flag --allowed-base-urls or to make a ClusterSpeechmaticsAccount",
+			baseURL, instead)
 	}
 	return baseURL, nil
 }
