@@ -73,3 +73,61 @@ func TestSamples(t *testing.T) {
 		})
 	}
 }
+
+// notInSamples are the fields that no sample shows, and why.
+var notInSamples = map[string]string{
+	"transcription.maxDelayMode":        "it has a meaning for live transcription only",
+	"transcription.languageHintsStrict": "a switch beside languageHints",
+	"media.urlFrom":                     "as notifications[].urlFrom, which is shown",
+	"media.authHeadersFrom":             "as notifications[].authHeadersFrom, which is shown",
+	"notifications[].url":               "as notifications[].urlFrom, which is shown and hides the address",
+}
+
+// TestSamples_showEverything finds each field of the provider's configuration in a sample, so that there is one to look at for all that can be asked for.
+func TestSamples_showEverything(t *testing.T) {
+	t.Parallel()
+	shown := map[string]bool{}
+	for _, pattern := range []string{"features/job_*.yaml", "job_*.yaml"} {
+		files, err := filepath.Glob(filepath.Join(testenv.Root(), "config", "samples", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var manifest struct {
+				Spec any `json:"spec"`
+			}
+			if err := yaml.Unmarshal(text, &manifest); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			pathsOf("", manifest.Spec, shown)
+		}
+	}
+	for path := range places {
+		switch _, left := notInSamples[path]; {
+		case shown[path] && left:
+			t.Errorf("%s is in a sample after all", path)
+		case !shown[path] && !left:
+			t.Errorf("no sample shows %s", path)
+		}
+	}
+}
+
+// pathsOf notes the paths of all fields below a value, as places has them.
+func pathsOf(path string, value any, found map[string]bool) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			below := strings.TrimPrefix(path+"."+name, ".")
+			found[below] = true
+			pathsOf(below, member, found)
+		}
+	case []any:
+		for _, item := range value {
+			pathsOf(path+"[]", item, found)
+		}
+	}
+}

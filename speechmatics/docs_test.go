@@ -39,7 +39,7 @@ func readDocs(t *testing.T, name ...string) []byte {
 	}
 	path := filepath.Join(append([]string{folder}, name...)...)
 	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv(docsVariable) == "" {
 		t.Skipf("the provider's file %s is not here; set %s to the folder that has it", filepath.Join(name...), docsVariable)
 	}
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -43,7 +42,7 @@ func roundTrip(t testing.TB, text []byte) *Document {
 func providersFile(t testing.TB, name ...string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(append([]string{contract.Folder()}, name...)...))
-	if errors.Is(err, fs.ErrNotExist) {
+	if contract.Missing(err) {
 		t.Skipf("the provider's documents are not here: %v", err)
 	}
 	if err != nil {

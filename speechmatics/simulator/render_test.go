@@ -170,7 +170,7 @@ func TestShapeOfJSON(t *testing.T) {
 	}
 	sample := filepath.Join(folder, "samples", "transcript-json-v2-2.9.json")
 	sampled, err := os.ReadFile(sample)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("TRANSCRIPTION_OPERATOR_SPEECHMATICS_DOCS") == "" {
 		t.Skipf("there is no %s; TRANSCRIPTION_OPERATOR_SPEECHMATICS_DOCS names another folder", sample)
 	}
 	check(t, err)
