@@ -40,6 +40,7 @@ const (
 type LanguageIdentificationConfig struct {
 	// expectedLanguages are the languages that may be spoken: "en", "de"; when another one is identified the job fails.
 	// Unset means all languages that the provider can identify. (The provider's expected_languages.)
+	// At most 100.
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MinLength=2
 	// +kubebuilder:validation:items:MaxLength=32
@@ -144,6 +145,7 @@ type AutoChaptersConfig struct{}
 // AudioEventsConfig asks for events in the media (the provider's audio_events_config). An empty object asks for all kinds.
 type AudioEventsConfig struct {
 	// types are the kinds of events to look for: "applause", "laughter", "music". Unset means all of them.
+	// At most 16.
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64

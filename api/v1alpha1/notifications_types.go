@@ -24,6 +24,7 @@ type NotificationSpec struct {
 	// contents lists what the call carries. One item is sent as the body itself, several as the parts of a multipart body;
 	// an empty list ([]) sends no body. Unset means the provider's default: a multipart body with the json-v2 transcript as
 	// the file data_file.
+	// At most 16.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	// +optional

@@ -102,6 +102,7 @@ type TranscriptionConfig struct {
 
 	// languageHints are the languages that are likely to be spoken: "en", "de". Needs model melia-1. (The provider's
 	// language_hints.)
+	// At most 100.
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MinLength=2
 	// +kubebuilder:validation:items:MaxLength=32
@@ -218,6 +219,7 @@ type TranscriptFilteringConfig struct {
 
 	// replacements replace words of the transcript. Plain ones are tried before regular expressions, in their order; the
 	// first that matches wins.
+	// At most 1000.
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=atomic
 	// +optional
@@ -263,6 +265,7 @@ type AdditionalVocab struct {
 
 	// soundsLike lists how it is pronounced, as words spelled the way they sound: at most six words each, since the
 	// provider would silently drop a longer one. (The provider's sounds_like.)
+	// At most 16.
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
@@ -281,6 +284,7 @@ type PunctuationOverrides struct {
 
 	// permittedMarks lists the marks that may be set: ".", "?" and so on. Unset or ["all"] permits all of them; an empty list
 	// ([]) permits none. (The provider's permitted_marks.)
+	// At most 32.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=3

@@ -325,6 +325,7 @@ type Tracking struct {
 	Title *string `json:"title,omitempty"`
 
 	// tags are free labels.
+	// At most 32.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256

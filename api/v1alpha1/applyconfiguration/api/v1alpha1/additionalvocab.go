@@ -15,6 +15,7 @@ type AdditionalVocabApplyConfiguration struct {
 	Content *string `json:"content,omitempty"`
 	// soundsLike lists how it is pronounced, as words spelled the way they sound: at most six words each, since the
 	// provider would silently drop a longer one. (The provider's sounds_like.)
+	// At most 16.
 	SoundsLike []string `json:"soundsLike,omitempty"`
 }
 

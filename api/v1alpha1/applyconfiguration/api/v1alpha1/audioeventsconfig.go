@@ -11,6 +11,7 @@ package v1alpha1
 // AudioEventsConfig asks for events in the media (the provider's audio_events_config). An empty object asks for all kinds.
 type AudioEventsConfigApplyConfiguration struct {
 	// types are the kinds of events to look for: "applause", "laughter", "music". Unset means all of them.
+	// At most 16.
 	Types []string `json:"types,omitempty"`
 }
 

@@ -17,6 +17,7 @@ import (
 type LanguageIdentificationConfigApplyConfiguration struct {
 	// expectedLanguages are the languages that may be spoken: "en", "de"; when another one is identified the job fails.
 	// Unset means all languages that the provider can identify. (The provider's expected_languages.)
+	// At most 100.
 	ExpectedLanguages []string `json:"expectedLanguages,omitempty"`
 	// lowConfidenceAction says what happens when no language is certain enough: "allow" transcribes in the likeliest one,
 	// "reject" lets the job fail, "use_default_language" transcribes in defaultLanguage. Unset means the provider's

@@ -23,6 +23,7 @@ type NotificationSpecApplyConfiguration struct {
 	// contents lists what the call carries. One item is sent as the body itself, several as the parts of a multipart body;
 	// an empty list ([]) sends no body. Unset means the provider's default: a multipart body with the json-v2 transcript as
 	// the file data_file.
+	// At most 16.
 	Contents []apiv1alpha1.NotificationContent `json:"contents,omitempty"`
 	// method is the HTTP method: "post" or "put". Unset means the provider's default, post.
 	Method *apiv1alpha1.NotificationMethod `json:"method,omitempty"`

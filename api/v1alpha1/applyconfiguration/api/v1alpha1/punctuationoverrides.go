@@ -19,6 +19,7 @@ type PunctuationOverridesApplyConfiguration struct {
 	Sensitivity *apiv1alpha1.Fraction `json:"sensitivity,omitempty"`
 	// permittedMarks lists the marks that may be set: ".", "?" and so on. Unset or ["all"] permits all of them; an empty list
 	// ([]) permits none. (The provider's permitted_marks.)
+	// At most 32.
 	PermittedMarks []string `json:"permittedMarks,omitempty"`
 }
 

@@ -18,6 +18,7 @@ type TrackingApplyConfiguration struct {
 	// title is a title for the job.
 	Title *string `json:"title,omitempty"`
 	// tags are free labels.
+	// At most 32.
 	Tags []string `json:"tags,omitempty"`
 	// details is a free JSON object.
 	Details *v1.JSON `json:"details,omitempty"`

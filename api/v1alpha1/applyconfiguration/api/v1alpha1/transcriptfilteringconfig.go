@@ -15,6 +15,7 @@ type TranscriptFilteringConfigApplyConfiguration struct {
 	RemoveDisfluencies *bool `json:"removeDisfluencies,omitempty"`
 	// replacements replace words of the transcript. Plain ones are tried before regular expressions, in their order; the
 	// first that matches wins.
+	// At most 1000.
 	Replacements []ReplacementApplyConfiguration `json:"replacements,omitempty"`
 }
 

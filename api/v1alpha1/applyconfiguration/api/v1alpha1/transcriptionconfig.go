@@ -58,6 +58,7 @@ type TranscriptionConfigApplyConfiguration struct {
 	MaxDelayMode *apiv1alpha1.MaxDelayMode `json:"maxDelayMode,omitempty"`
 	// languageHints are the languages that are likely to be spoken: "en", "de". Needs model melia-1. (The provider's
 	// language_hints.)
+	// At most 100.
 	LanguageHints []string `json:"languageHints,omitempty"`
 	// languageHintsStrict restricts the recognition to languageHints. Needs model melia-1. (The provider's
 	// language_hints_strict.)
