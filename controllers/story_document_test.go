@@ -144,7 +144,10 @@ func TestStory_featuresFail(t *testing.T) {
 	if !meta.IsStatusConditionTrue(job.Status.Conditions, v1alpha1.ConditionComplete) || !strings.Contains(message, "Out of words") {
 		t.Errorf("conditions %+v", job.Status.Conditions)
 	}
-	w.wantFeatures(job, v1alpha1.ReasonSeveralFeaturesFailed, "Translation to fr failed (missing)", "Summarization failed (summarization_failed): Out of words")
+	w.wantFeatures(job, v1alpha1.ReasonSeveralFeaturesFailed, "Translation to fr failed (translation_failed): Failed to process translation", "Summarization failed (summarization_failed): Out of words")
+	if told := job.Status.Document.FeatureErrors; len(told) != 2 {
+		t.Errorf("two failures are told as %+v", told)
+	}
 	if found := w.stored(job); len(found) != 3 || found["srt-de"] == "" || found["srt-fr"] != "" {
 		t.Errorf("stored %v, want json-v2, srt and srt-de", found)
 	}

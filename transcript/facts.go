@@ -4,10 +4,12 @@
 package transcript
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,8 +35,8 @@ const (
 	FeatureLanguageIdentification Feature = "LanguageIdentification"
 )
 
-// TypeMissing is the type of the error of a translation that was asked for and is not in the document. The provider has no such
-// type: it tells of a translation that failed without saying into which language.
+// TypeMissing is the type of the error of a translation that was asked for and is not in the document, where the provider does not
+// say why, or gives several reasons without saying which is that of this translation. The provider has no such type.
 const TypeMissing = "missing"
 
 // Facts is what a document tells about itself.
@@ -49,7 +51,8 @@ type Facts struct {
 	Speakers int
 	// Translations are the languages that the document is translated into, in order.
 	Translations []string
-	// Errors are those of single features: the transcript itself is complete.
+	// Errors are those of single features: the transcript itself is complete. The provider tells of a translation that failed
+	// without saying into which language; here each translation that is missing has one error, with what the provider says of it.
 	Errors []FeatureError
 }
 
@@ -71,13 +74,71 @@ func ReadFacts(r io.Reader) (*Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Facts{
+	facts := &Facts{
 		Language:     sv.language(),
 		Duration:     sv.duration(),
 		Speakers:     len(sv.speakers),
 		Translations: sv.translations,
 		Errors:       sv.errors(),
-	}, nil
+	}
+	facts.Expect(sv.metadata.targets)
+	return facts, nil
+}
+
+// Expect adds an error for each of the languages into which the document is not translated and of which no error tells yet. The
+// provider's errors of translations, which name no language, are told with these instead of by themselves. ReadFacts has done it
+// for the languages that the document itself says were asked for.
+func (f *Facts) Expect(languages []string) {
+	var missing []string
+	for _, language := range languages {
+		told := func(e FeatureError) bool { return e.Feature == FeatureTranslation && e.Language == language }
+		if !slices.Contains(f.Translations, language) && !slices.ContainsFunc(f.Errors, told) && !slices.Contains(missing, language) {
+			missing = append(missing, language)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	var causes, errs []FeatureError
+	for _, e := range f.Errors {
+		if e.Feature == FeatureTranslation && e.Language == "" {
+			causes = append(causes, e)
+		} else {
+			errs = append(errs, e)
+		}
+	}
+	cause := jointCause(causes)
+	for _, language := range missing {
+		errs = append(errs, FeatureError{
+			Feature: FeatureTranslation, Language: language, Type: cmp.Or(cause.Type, TypeMissing),
+			Message: cmp.Or(cause.Message, fmt.Sprintf("A translation into %q was asked for, and the transcript has none.", language)),
+		})
+	}
+	f.Errors = errs
+}
+
+// jointCause is what the provider says of translations that failed, in one error. Nothing tells which translation each of several
+// errors is about: they are told together, and if they are of several types, without one of its own.
+func jointCause(causes []FeatureError) FeatureError {
+	if len(causes) == 0 {
+		return FeatureError{}
+	}
+	joint := FeatureError{Type: causes[0].Type}
+	if slices.ContainsFunc(causes, func(e FeatureError) bool { return e.Type != joint.Type }) {
+		joint.Type = ""
+	}
+	var messages []string
+	for _, e := range causes {
+		message := e.Message
+		if joint.Type == "" {
+			message = strings.TrimSuffix(e.Type+": "+e.Message, ": ")
+		}
+		if message != "" && !slices.Contains(messages, message) {
+			messages = append(messages, message)
+		}
+	}
+	joint.Message = shorten(strings.Join(messages, "; "))
+	return joint
 }
 
 // survey is what must be known of a document before it can be rendered, and all that its facts are made from.
@@ -202,14 +263,6 @@ func (sv *survey) errors() []FeatureError {
 	errs := slices.Clone(sv.metadata.errors)
 	if sv.metadata.unsure.Type != "" {
 		errs = append(errs, sv.metadata.unsure)
-	}
-	for _, language := range sv.metadata.targets {
-		if !slices.Contains(sv.translations, language) {
-			errs = append(errs, FeatureError{
-				Feature: FeatureTranslation, Language: language, Type: TypeMissing,
-				Message: fmt.Sprintf("A translation into %q was asked for, and the transcript has none.", language),
-			})
-		}
 	}
 	return errs
 }

@@ -5,11 +5,14 @@ package transcript
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestReadFacts(t *testing.T) {
@@ -18,7 +21,6 @@ func TestReadFacts(t *testing.T) {
 		"channels":  {Language: "en", Duration: 11 * time.Second},
 		"container": {Language: "es", Duration: 3 * time.Second},
 		"failures": {Language: "cy", Duration: time.Second, Translations: []string{"fr"}, Errors: []FeatureError{
-			{Feature: FeatureTranslation, Type: "unsupported_translation_pair", Message: "Translation from cy to de is not supported."},
 			{Feature: FeatureSummarization, Type: "unsupported_language", Message: "Summarization does not support cy."},
 			{Feature: FeatureSentimentAnalysis, Type: "unsupported_language", Message: "Sentiment analysis does not support cy."},
 			{Feature: FeatureTopicDetection, Type: "unsupported_list_of_topics", Message: "At most 10 topics are supported."},
@@ -27,7 +29,7 @@ func TestReadFacts(t *testing.T) {
 				Feature: FeatureLanguageIdentification, Type: "LOW_CONFIDENCE",
 				Message: "Language identification could not identify any language with sufficient confidence",
 			},
-			{Feature: FeatureTranslation, Language: "de", Type: TypeMissing, Message: `A translation into "de" was asked for, and the transcript has none.`},
+			{Feature: FeatureTranslation, Language: "de", Type: "unsupported_translation_pair", Message: "Translation from cy to de is not supported."},
 		}},
 		"interview": {Language: "en", Duration: 40 * time.Second, Speakers: 2, Translations: []string{"cmn", "de"}, Errors: []FeatureError{
 			{Feature: FeatureAutoChapters, Type: "auto_chapters_failed", Message: "The transcript is too short for chapters."},
@@ -111,5 +113,77 @@ func TestFactsErrors(t *testing.T) {
 	}
 	if message := got.Errors[1].Message; message != long[:maxMessage]+"…" {
 		t.Errorf("a message of %d bytes: …%s", len(message), message[len(message)-8:])
+	}
+}
+
+// Each translation that is missing is told once, with what the provider says, which names no language.
+func TestFactsErrors_translations(t *testing.T) {
+	const (
+		failed      = `{"type":"translation_failed","message":"Translation failed"}`
+		unsupported = `{"type":"unsupported_translation_pair","message":"Not from cy to de"}`
+		silent      = `{"type":"translation_failed"}`
+	)
+	none := func(language string) string {
+		return `A translation into "` + language + `" was asked for, and the transcript has none.`
+	}
+	missing := func(language, kind, message string) FeatureError {
+		return FeatureError{Feature: FeatureTranslation, Language: language, Type: kind, Message: message}
+	}
+	for name, test := range map[string]struct {
+		errors, targets string
+		expected        []string
+		want            []FeatureError
+	}{
+		"none missing": {"", `"ja"`, []string{"ja"}, nil},
+		"one that names none, none missing": {failed, `"ja"`, []string{"ja"}, []FeatureError{
+			missing("", "translation_failed", "Translation failed"),
+		}},
+		"one missing":                 {failed, `"ja","fr"`, nil, []FeatureError{missing("fr", "translation_failed", "Translation failed")}},
+		"one missing, without a word": {"", `"fr"`, nil, []FeatureError{missing("fr", TypeMissing, none("fr"))}},
+		"one missing, with few words": {silent, `"fr"`, nil, []FeatureError{missing("fr", "translation_failed", none("fr"))}},
+		"one asked for twice":         {failed, `"fr","fr"`, []string{"fr", "fr"}, []FeatureError{missing("fr", "translation_failed", "Translation failed")}},
+		"several missing": {failed, `"fr","de"`, nil, []FeatureError{
+			missing("fr", "translation_failed", "Translation failed"), missing("de", "translation_failed", "Translation failed"),
+		}},
+		"the same twice": {failed + "," + failed, `"fr","de"`, nil, []FeatureError{
+			missing("fr", "translation_failed", "Translation failed"), missing("de", "translation_failed", "Translation failed"),
+		}},
+		"several causes": {failed + "," + unsupported + "," + silent, `"fr"`, nil, []FeatureError{
+			missing("fr", TypeMissing, "translation_failed: Translation failed; unsupported_translation_pair: Not from cy to de; translation_failed"),
+		}},
+		"the document does not say what was asked for": {failed, ``, []string{"fr"}, []FeatureError{
+			missing("fr", "translation_failed", "Translation failed"),
+		}},
+		"the document says less": {failed, `"fr"`, []string{"ja", "fr", "de"}, []FeatureError{
+			missing("fr", "translation_failed", "Translation failed"), missing("de", TypeMissing, none("de")),
+		}},
+	} {
+		got, err := ReadFacts(strings.NewReader(`{"metadata":{"translation_config":{"target_languages":[` + test.targets + `]},"translation_errors":[` +
+			test.errors + `],"summarization_errors":[{"type":"summarization_failed"}]},"results":[],"translations":{"ja":[]}}`))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got.Expect(test.expected)
+		others := func(e FeatureError) bool {
+			return e.Feature == FeatureSummarization && e.Type == "summarization_failed"
+		}
+		if !slices.ContainsFunc(got.Errors, others) {
+			t.Errorf("%s: the error of another feature is gone: %+v", name, got.Errors)
+		}
+		if diff := cmp.Diff(test.want, slices.DeleteFunc(got.Errors, others), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// However many errors there are, what is told of a translation stays small.
+func TestFactsErrors_manyCauses(t *testing.T) {
+	errs := make([]string, maxErrors)
+	for i := range errs {
+		errs[i] = fmt.Sprintf(`{"type":"t","message":"%d%s"}`, i, strings.Repeat("x", maxMessage/2))
+	}
+	got, err := ReadFacts(strings.NewReader(`{"metadata":{"translation_config":{"target_languages":["fr"]},"translation_errors":[` + strings.Join(errs, ",") + `]},"results":[]}`))
+	if err != nil || len(got.Errors) != 1 || len(got.Errors[0].Message) > maxMessage+len("…") {
+		t.Errorf("%d errors, %v", len(got.Errors), err)
 	}
 }

@@ -182,7 +182,9 @@ func (r *contextReader) Read(p []byte) (int, error) {
 
 // factsOf takes over what a document tells as far as it is small and fit to be read by anybody.
 func factsOf(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) *v1alpha1.DocumentFacts {
-	facts := &v1alpha1.DocumentFacts{FeatureErrors: featureErrors(read, spec)}
+	targets := notification.TargetLanguages(spec)
+	read.Expect(targets)
+	facts := &v1alpha1.DocumentFacts{FeatureErrors: featureErrors(spec, read.Errors)}
 	if isLanguage(read.Language) {
 		facts.Language = &read.Language
 	}
@@ -192,7 +194,6 @@ func factsOf(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) *v1alp
 	if diarization := spec.Transcription.Diarization; read.Speakers > 0 || (diarization != nil && *diarization == v1alpha1.DiarizationSpeaker) {
 		facts.Speakers = ptr.To(int32(read.Speakers)) //nolint:gosec // a document has some thousands at most
 	}
-	targets := notification.TargetLanguages(spec)
 	for _, language := range read.Translations {
 		room := len(facts.Translations) < maxTranslations-len(targets)
 		if isLanguage(language) && (room || slices.Contains(targets, language)) {
@@ -202,17 +203,8 @@ func factsOf(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) *v1alp
 	return facts
 }
 
-// featureErrors are the errors that a document tells, and the translations that it lacks without a word.
-func featureErrors(read *transcript.Facts, spec *v1alpha1.TranscriptionJobSpec) []v1alpha1.FeatureError {
-	all := slices.Clone(read.Errors)
-	for _, language := range notification.TargetLanguages(spec) {
-		told := func(e transcript.FeatureError) bool { return e.Language == language }
-		if !slices.Contains(read.Translations, language) && !slices.ContainsFunc(all, told) {
-			all = append(all, transcript.FeatureError{
-				Feature: transcript.FeatureTranslation, Language: language, Type: transcript.TypeMissing, Message: "the document has no such translation",
-			})
-		}
-	}
+// featureErrors are as many of the errors that a document tells as can be recorded.
+func featureErrors(spec *v1alpha1.TranscriptionJobSpec, all []transcript.FeatureError) []v1alpha1.FeatureError {
 	var errs []v1alpha1.FeatureError
 	for _, e := range all[:min(len(all), maxFeatureErrors)] {
 		errs = append(errs, featureError(spec, e))

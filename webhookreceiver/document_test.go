@@ -96,8 +96,7 @@ func TestDocument(t *testing.T) {
 				JobID: jobID, Attempt: 1, Language: ptr.To("en"), AudioDuration: &metav1.Duration{Duration: 15 * time.Second}, Speakers: ptr.To(int32(1)),
 				Translations: []string{"de"},
 				FeatureErrors: []v1alpha1.FeatureError{
-					{Feature: v1alpha1.FeatureTranslation, Type: "translation_failed", Message: "Translation failed"},
-					{Feature: v1alpha1.FeatureTranslation, Language: ptr.To("fr"), Type: "missing", Message: `A translation into "fr" was asked for, and the transcript has none.`},
+					{Feature: v1alpha1.FeatureTranslation, Language: ptr.To("fr"), Type: "translation_failed", Message: "Translation failed"},
 				},
 			}
 			if diff := cmp.Diff(want, after.Status.Document); diff != "" {
