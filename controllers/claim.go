@@ -19,7 +19,7 @@ import (
 // submit.
 func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider) error {
 	now := s.now()
-	return r.writeClaim(ctx, s, notification.Claim{
+	claim := notification.Claim{
 		UID:            s.job.UID,
 		Attempt:        s.attempt(),
 		Nonce:          notification.NewNonce(),
@@ -28,8 +28,12 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 		AccountUID:     p.account.UID,
 		BaseURL:        p.baseURL,
 		KeyFingerprint: p.keyFingerprint,
-		GivenUp:        s.claim != nil && s.claim.UID == s.job.UID && s.claim.GivenUp,
-	})
+	}
+	if s.claim != nil && s.claim.UID == s.job.UID {
+		// What is to be deleted or looked for besides the recorded job is not settled by another attempt.
+		claim.GivenUp, claim.Surplus = s.claim.GivenUp, s.surplus()
+	}
+	return r.writeClaim(ctx, s, claim)
 }
 
 // restoreClaim writes a claim in the place of a lost one, from what the status remembers of it. Nothing is submitted under it:

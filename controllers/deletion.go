@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -129,7 +130,7 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 		return s.claim.NotAfter.Sub(s.now()), nil
 	}
 	ids := s.knownRemoteJobs()
-	if len(ids) == 0 && !uncertain {
+	if len(ids) == 0 && !uncertain && !s.gaveUp() {
 		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, deletionTimeout)
@@ -160,9 +161,11 @@ func (r *JobReconciler) cleanUpAt(ctx context.Context, s *scope, p *provider, id
 		}
 	}
 	if uncertain {
-		return r.discardUncertain(ctx, s, p)
+		if after, err := r.discardUncertain(ctx, s, p); err != nil || after > 0 {
+			return after, err
+		}
 	}
-	return 0, nil
+	return 0, r.discardGivenUp(ctx, s, p)
 }
 
 // renewForCleanUp reads the account's Secret again after its key was refused. If the key is still the same, nothing more can be
@@ -186,8 +189,8 @@ func (r *JobReconciler) renewForCleanUp(ctx context.Context, s *scope, refused *
 	return renewed, nil
 }
 
-// knownRemoteJobs are the remote jobs that the object is known to have and that may still be there: the recorded one, and one
-// that was announced but not recorded.
+// knownRemoteJobs are the remote jobs that the object is known to have and that may still be there: the recorded one, one that was
+// announced but not recorded, and those that were noted as surplus.
 func (s *scope) knownRemoteJobs() []string {
 	var ids []string
 	if id := s.remoteID(); id != "" && valueOf(s.job.Status.RemoteJob.State) != v1alpha1.RemoteDeleted {
@@ -195,6 +198,11 @@ func (s *scope) knownRemoteJobs() []string {
 	}
 	if id := s.announcedID(); id != "" && id != s.remoteID() {
 		ids = append(ids, id)
+	}
+	for _, id := range s.surplus() {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }
@@ -276,6 +284,44 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 		return settled.Sub(began), nil
 	}
 	return 0, nil
+}
+
+// discardGivenUp looks once for submissions that were given up, and deletes what has arrived of them. With the object the knowledge goes that
+// something is to be looked for; but it is held by nothing that may never come.
+func (r *JobReconciler) discardGivenUp(ctx context.Context, s *scope, p *provider) error {
+	if !s.gaveUp() {
+		return nil
+	}
+	found, err := r.findOwned(ctx, s, p)
+	var busy *busyError
+	switch {
+	case errors.As(err, &busy), speechmatics.IsUnauthorized(err), speechmatics.IsForbidden(err):
+		return err // it was not looked
+	case err != nil:
+		r.givenUpLeft(ctx, s, explain(err))
+		return nil
+	}
+	for _, job := range found.Jobs {
+		if job.ID == s.remoteID() || isGone(job) {
+			continue
+		}
+		if err := r.discard(ctx, s, p, job.ID); err != nil {
+			return err
+		}
+	}
+	if found.Incomplete {
+		r.givenUpLeft(ctx, s, errSearchIncomplete.Error())
+	}
+	return nil
+}
+
+// givenUpLeft counts and tells that it is not known whether a submission that was given up has left something.
+func (r *JobReconciler) givenUpLeft(ctx context.Context, s *scope, cause string) {
+	reference := string(s.job.UID)
+	r.metrics.uncleaned.Inc()
+	r.log(ctx).Info("Released a job without finding out whether a submission that was given up has arrived", "reference", reference, "cause", cause)
+	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", fmt.Sprintf(
+		"a job whose reference begins with %s may be left at Speechmatics until its retention ends: a submission was given up, and could not be looked for: %s", reference, cause))
 }
 
 // deleteRemote deletes a job at the provider, running or not. One that is gone already counts as deleted.

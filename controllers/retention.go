@@ -16,7 +16,12 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
+
+// incompleteSweepInterval is how long a search for what was given up rests after there were too many jobs to look at: it takes all the requests
+// that the limits allow for minutes, and there will be as many soon again.
+const incompleteSweepInterval = time.Hour
 
 // reconcileFinished does what is left to do for a job that has finished: nothing at the provider, ever again, but for the
 // deletion that the policy AfterStored asks for.
@@ -56,13 +61,23 @@ func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, err
 	if left := r.mayStillArrive(s.claim).Sub(s.now()); left > 0 {
 		return left, nil
 	}
-	switch err := r.deleteLateComers(ctx, s); {
+	p, err := r.providerOf(ctx, s)
+	if err == nil {
+		err = r.deleteLateComers(ctx, s, p)
+	}
+	switch {
 	case err == nil:
-	case isInVain(err):
+	case isInVain(err), r.retentionOver(s, p):
 		r.log(ctx).Info("A submission that was given up is not looked for any more", "cause", err.Error())
+	case errors.Is(err, errSearchIncomplete):
+		r.log(ctx).Info("A submission that was given up was not looked for to the end; trying again", "cause", err.Error())
+		return jitter(incompleteSweepInterval), nil
 	default:
 		r.log(ctx).Info("Cannot look for a submission that was given up yet; trying again", "cause", err.Error())
 		return jitter(r.options.SecretInterval), nil
+	}
+	if !s.sweepOwed() {
+		return 0, nil
 	}
 	claim := *s.claim
 	claim.GivenUp, claim.Surplus = false, nil
@@ -76,10 +91,23 @@ func isInVain(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || (errors.As(err, &p) && p.accountGone())
 }
 
+// retentionOver reports whether the provider has deleted by itself whatever has arrived: the last claim's submission, too. The provider is
+// nil if it cannot be reached; then the longest retention counts.
+func (r *JobReconciler) retentionOver(s *scope, p *provider) bool {
+	retention := speechmatics.SaaS.Capabilities().Retention
+	if p != nil {
+		retention = p.can().Retention
+	}
+	return s.now().After(r.settledAt(s.claim).Add(retention + r.options.ProviderClockSkew))
+}
+
 // sweepOwed reports whether there may be remote jobs besides the recorded one.
 func (s *scope) sweepOwed() bool {
 	return s.claim != nil && !s.held() && (s.claim.GivenUp || len(s.claim.Surplus) > 0)
 }
+
+// gaveUp reports whether a submission was given up that may have arrived all the same.
+func (s *scope) gaveUp() bool { return s.claim != nil && s.claim.GivenUp }
 
 // mayStillArrive is until when a submission under the claim may appear at the provider.
 func (r *JobReconciler) mayStillArrive(claim *notification.Claim) time.Time {
@@ -89,13 +117,18 @@ func (r *JobReconciler) mayStillArrive(claim *notification.Claim) time.Time {
 	return r.settledAt(claim)
 }
 
-// deleteLateComers deletes the remote jobs that the object has besides the recorded one.
-func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope) error {
-	p, err := r.providerOf(ctx, s)
-	if err != nil {
+// errSearchIncomplete means that there are jobs which a search did not look at.
+var errSearchIncomplete = errors.New("there are more jobs of that time than could be looked at")
+
+// deleteLateComers deletes the remote jobs that the object has besides the recorded one: those that are known, and those that can be found.
+func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope, p *provider) error {
+	if err := r.deleteNoted(ctx, s, p); err != nil {
 		return err
 	}
-	found, err := r.findRemote(ctx, s, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
+	if !s.gaveUp() {
+		return nil
+	}
+	found, err := r.findOwned(ctx, s, p)
 	if err != nil {
 		return errors.Join(err, p.mayDelete())
 	}
@@ -106,6 +139,9 @@ func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope) error {
 		if err := r.deleteSurplus(ctx, s, p, job.ID); err != nil {
 			return err
 		}
+	}
+	if found.Incomplete {
+		return errors.Join(errSearchIncomplete, p.mayDelete())
 	}
 	return nil
 }

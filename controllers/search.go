@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -81,6 +82,11 @@ func (r *JobReconciler) settledAt(claim *notification.Claim) time.Time {
 // findClaimed finds the jobs of the claimed attempt: those that live before those that do not, the oldest first.
 func (r *JobReconciler) findClaimed(ctx context.Context, s *scope, p *provider) (*speechmatics.Submissions, error) {
 	return r.findRemote(ctx, s, p, s.claim.ClaimedAt, func(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.claim.Attempt) })
+}
+
+// findOwned finds the jobs of the object, of whatever attempt.
+func (r *JobReconciler) findOwned(ctx context.Context, s *scope, p *provider) (*speechmatics.Submissions, error) {
+	return r.findRemote(ctx, s, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
 }
 
 // findRemote finds the jobs that are wanted among all that were created since a time.
@@ -205,15 +211,20 @@ func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, found []*spee
 	return r.writeClaim(ctx, s, claim)
 }
 
-// deleteNoted deletes the surplus jobs that the claim notes. What the status records is none of them, whoever has noted it.
+// surplus are the surplus jobs that the claim notes. What the status records is none of them, whoever has noted it.
+func (s *scope) surplus() []string {
+	if s.claim == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.claim.Surplus), func(id string) bool { return id == s.remoteID() })
+}
+
+// deleteNoted deletes the surplus jobs that the claim notes.
 func (r *JobReconciler) deleteNoted(ctx context.Context, s *scope, p *provider) error {
 	if s.claim == nil || len(s.claim.Surplus) == 0 {
 		return nil
 	}
-	for _, id := range s.claim.Surplus {
-		if id == s.remoteID() {
-			continue
-		}
+	for _, id := range s.surplus() {
 		if err := r.deleteSurplus(ctx, s, p, id); err != nil {
 			return err
 		}

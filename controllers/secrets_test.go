@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,7 +36,7 @@ func quotingProvider(t *testing.T, backend speechmatics.Backend, status int) *pr
 		}
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(status)
-		_, _ = io.WriteString(rw, string(answer))
+		_, _ = rw.Write(answer)
 	}))
 	t.Cleanup(server.Close)
 	p := testProvider()

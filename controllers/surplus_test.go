@@ -1,0 +1,172 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"mime/multipart"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
+)
+
+// TestSurplus_nextAttempt notes a surplus job that cannot be deleted before the attempt fails: the next attempt's claim still knows of it.
+func TestSurplus_nextAttempt(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.noteSurplus(ctx, s, []*speechmatics.Job{{ID: "kept", Status: speechmatics.JobRunning}, {ID: "other", Status: speechmatics.JobRunning}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.record(ctx, s, testProvider(), "kept"); err != nil {
+		t.Fatal(err)
+	}
+	v := s.failAttempt(&failure{reason: v1alpha1.ReasonMediaFetchFailed, message: "m", retryable: true})
+	if err := r.applyStatus(ctx, s, v); err != nil {
+		t.Fatal(err)
+	}
+	s = newScope(get(t, job), r.options)
+	if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	s = newScope(get(t, job), r.options)
+	if diff := cmp.Diff([]string{"other"}, s.claim.Surplus); s.claim.Attempt != 2 || diff != "" || !s.sweepOwed() {
+		t.Errorf("attempt %d: surplus (-want +got):\n%s", s.claim.Attempt, diff)
+	}
+}
+
+// again submits a job's first attempt once more, behind the operator's back, and returns the ID.
+func (w *world) again(job *v1alpha1.TranscriptionJob) string {
+	w.t.Helper()
+	reference := notification.Reference{UID: job.UID, Attempt: 1, Nonce: notification.NewNonce()}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	config := fmt.Sprintf(`{"type":"transcription","fetch_data":{"url":%q},"transcription_config":{"language":"en"},"tracking":{"reference":%q}}`, w.media+"/standup.wav", reference)
+	if err := form.WriteField("config", config); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := form.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(w.ctx, http.MethodPost, w.provider+"/jobs", &body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+apiKey)
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	resp, err := (&http.Client{Timeout: patience}).Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var created struct {
+		ID string `json:"id"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&created); err != nil || created.ID == "" {
+		w.t.Fatalf("the submission was answered %s, %v", resp.Status, err)
+	}
+	return created.ID
+}
+
+// changeClaim changes a job's claim, while no manager runs.
+func (w *world) changeClaim(job *v1alpha1.TranscriptionJob, change func(*notification.Claim)) {
+	w.t.Helper()
+	update(w, job, func(j *v1alpha1.TranscriptionJob) {
+		claim, err := notification.ParseClaim(j.Annotations[notification.ClaimAnnotation])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		change(&claim)
+		if j.Annotations[notification.ClaimAnnotation], err = claim.Annotation(); err != nil {
+			w.t.Fatal(err)
+		}
+	})
+}
+
+// TestSurplus_deletion deletes an object that has another remote job beside the recorded one, which is noted, or which was given up and
+// has arrived after all. Both go.
+func TestSurplus_deletion(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*notification.Claim, string){
+		"noted":    func(c *notification.Claim, id string) { c.Surplus = []string{id} },
+		"given up": func(c *notification.Claim, _ string) { c.GivenUp = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute))
+			w.doubled = true
+			w.account()
+			job := w.job("job")
+			recorded := w.awaitRecord(job)
+			w.stop()
+			<-w.stopped
+			other := w.again(job)
+			w.changeClaim(job, func(c *notification.Claim) { change(c, other) })
+			w.delete(job)
+			w.startManager()
+			w.awaitGone(job)
+			for _, id := range []string{recorded, other} {
+				if got := w.remoteStatus(id); got != "deleted" {
+					t.Errorf("job %s is %s at the provider, want deleted", id, got)
+				}
+			}
+		})
+	}
+}
+
+// TestSurplus_deletionCannotLook deletes an object while nobody can look for what was given up: it goes after one try, and says so.
+func TestSurplus_deletionCannotLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute))
+	w.account()
+	job := w.job("job")
+	w.awaitRecord(job)
+	w.stop()
+	<-w.stopped
+	w.changeClaim(job, func(c *notification.Claim) { c.GivenUp = true })
+	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationList, Status: http.StatusBadGateway}); err != nil {
+		t.Fatal(err)
+	}
+	w.delete(job)
+	w.startManager()
+	w.awaitGone(job)
+	w.wantEvent(job, "a submission was given up, and could not be looked for")
+}
+
+// TestRetentionOver ends the search for what was given up when the backend has deleted it by itself.
+func TestRetentionOver(t *testing.T) {
+	t.Parallel()
+	r := step(t, env.Client)
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		provider *provider
+		age      time.Duration
+		over     bool
+	}{
+		"appliance, before":   {at(speechmatics.Appliance), day, false},
+		"appliance, after":    {at(speechmatics.Appliance), day + time.Hour, true},
+		"saas, before":        {at(speechmatics.SaaS), 7 * day, false},
+		"saas, after":         {at(speechmatics.SaaS), 7*day + time.Hour, true},
+		"unreachable, before": {nil, 7 * day, false},
+		"unreachable, after":  {nil, 7*day + time.Hour, true},
+	} {
+		if got := r.retentionOver(onPaper(r.options, c.age), c.provider); got != c.over {
+			t.Errorf("%s: %v, want %v", name, got, c.over)
+		}
+	}
+}
