@@ -270,6 +270,13 @@ func (l *limits) request(ctx context.Context) error { return l.take(ctx, maxRequ
 // anew would cost the turns that were taken already, and with many jobs at a low limit nothing would ever get to its end.
 func (l *limits) followUp(ctx context.Context) error { return l.take(ctx, maxPause) }
 
+// requestsWithin is how many requests the limits permit within a time, if nobody else has any; at least one.
+func (l *limits) requestsWithin(d time.Duration) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(1, int(float64(l.requests.Limit())*d.Seconds()))
+}
+
 // take takes the turn of a request and waits for it, if it is near enough.
 func (l *limits) take(ctx context.Context, limit time.Duration) error {
 	delay, err := l.reserve(limit)

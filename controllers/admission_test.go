@@ -189,6 +189,18 @@ func TestLimits_runningJobs(t *testing.T) {
 	}
 }
 
+// TestLimits_requestsWithin has the lookups of a search fit into its time.
+func TestLimits_requestsWithin(t *testing.T) {
+	t.Parallel()
+	l := newLimits(newSteppingClock(), func(types.NamespacedName) {})
+	l.set("account", &v1alpha1.AccountLimits{RequestsPerSecond: ptr.To(int32(10))})
+	for d, want := range map[time.Duration]int{5 * time.Minute: 3000, 1500 * time.Millisecond: 15, time.Millisecond: 1} {
+		if got := l.requestsWithin(d); got != want {
+			t.Errorf("%d requests within %s, want %d", got, d, want)
+		}
+	}
+}
+
 // TestLimits_shared has two accounts share a key: the lowest figures win, whatever their order.
 func TestLimits_shared(t *testing.T) {
 	t.Parallel()

@@ -597,7 +597,7 @@ func TestDoubt_backends(t *testing.T) {
 		"saas, after a day":    {speechmatics.SaaS, 25 * time.Hour, all, ""},
 		"appliance":            {speechmatics.Appliance, time.Hour, all, ""},
 		"appliance, old":       {speechmatics.Appliance, 24 * time.Hour, all, "older than what the appliance keeps"},
-		"appliance, too many":  {speechmatics.Appliance, time.Hour, some, "has more than"},
+		"appliance, too many":  {speechmatics.Appliance, time.Hour, some, "has more jobs of that time than"},
 		"worker":               {speechmatics.Worker, time.Minute, all, "forgets its jobs"},
 		"nobody knows of this": {"mainframe", time.Minute, all, "forgets its jobs"},
 	} {

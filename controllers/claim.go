@@ -31,7 +31,7 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 	}
 	if s.claim != nil && s.claim.UID == s.job.UID {
 		// What is to be deleted or looked for besides the recorded job is not settled by another attempt.
-		claim.GivenUp, claim.Surplus = s.claim.GivenUp, s.surplus()
+		claim.GivenUp, claim.GivenUpSince, claim.Surplus = s.claim.GivenUp, s.claim.GivenUpSince, s.surplus()
 	}
 	return r.writeClaim(ctx, s, claim)
 }
@@ -86,7 +86,8 @@ func (r *JobReconciler) settleClaim(ctx context.Context, s *scope) error {
 // giveUpClaim is settleClaim for a submission that was not found: as far as anybody can know, it created nothing.
 func (r *JobReconciler) giveUpClaim(ctx context.Context, s *scope) error {
 	claim := *s.claim
-	claim.NotCreated, claim.GivenUp = true, true
+	claim.NotCreated = true
+	claim.GiveUp()
 	return r.writeClaim(ctx, s, claim)
 }
 

@@ -19,12 +19,8 @@ import (
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
-const (
-	// deletionTimeout bounds one try to clean up at the provider.
-	deletionTimeout = 5 * time.Minute
-	// cleanUpInterval is how often it is tried.
-	cleanUpInterval = 15 * time.Second
-)
+// cleanUpInterval is how often it is tried to clean up at the provider.
+const cleanUpInterval = 15 * time.Second
 
 // unreachableError is the error of a clean-up that cannot succeed any more: the account or its key is gone.
 type unreachableError struct{ cause error }
@@ -133,7 +129,7 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 	if len(ids) == 0 && !uncertain && !s.gaveUp() {
 		return 0, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, deletionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.cleanUpTimeout())
 	defer cancel()
 	p, err := r.providerForCleanUp(ctx, s)
 	if err != nil {
@@ -148,6 +144,12 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 		after, err = r.cleanUpAt(ctx, s, p, ids, uncertain)
 	}
 	return after, cleanUpError(err)
+}
+
+// cleanUpTimeout bounds one try to clean up. It has room for the two searches that may be due, so that they end by themselves and it is
+// known what they came to.
+func (r *JobReconciler) cleanUpTimeout() time.Duration {
+	return 2*r.options.SearchTimeout + 2*time.Minute
 }
 
 // cleanUpAt cleans up with one key.

@@ -31,6 +31,8 @@ type Options struct {
 	SubmissionWindow time.Duration
 	// ListLag is how long a new job may take to appear in the provider's list. It is not documented; default 60 s.
 	ListLag time.Duration
+	// SearchTimeout bounds one search of the provider's list, of however many pages. Default 5 min.
+	SearchTimeout time.Duration
 	// ClockSkew is how far the clocks of the cluster's nodes may be apart. Default 10 s.
 	ClockSkew time.Duration
 	// ProviderClockSkew is how far the provider's clock may be off. Default 10 min.
@@ -56,6 +58,7 @@ func (o Options) withDefaults() Options {
 		{&o.PollInterval, 30 * time.Second},
 		{&o.SubmissionWindow, time.Minute},
 		{&o.ListLag, time.Minute},
+		{&o.SearchTimeout, 5 * time.Minute},
 		{&o.ClockSkew, 10 * time.Second},
 		{&o.ProviderClockSkew, 10 * time.Minute},
 		{&o.SecretInterval, 5 * time.Minute},
@@ -76,7 +79,7 @@ func (o Options) validate() error {
 	if o.Namespace == "" {
 		return errors.New("the manager's own namespace is not known")
 	}
-	if o.PollInterval < 0 || o.SubmissionWindow < 0 || o.ListLag < 0 || o.ClockSkew < 0 || o.ProviderClockSkew < 0 || o.SecretInterval < 0 || o.RetryInterval < 0 {
+	if o.PollInterval < 0 || o.SubmissionWindow < 0 || o.ListLag < 0 || o.SearchTimeout < 0 || o.ClockSkew < 0 || o.ProviderClockSkew < 0 || o.SecretInterval < 0 || o.RetryInterval < 0 {
 		return fmt.Errorf("intervals must not be negative: %+v", o)
 	}
 	return nil

@@ -80,7 +80,7 @@ func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, err
 		return 0, nil
 	}
 	claim := *s.claim
-	claim.GivenUp, claim.Surplus = false, nil
+	claim.GivenUp, claim.GivenUpSince, claim.Surplus = false, time.Time{}, nil
 	return 0, r.writeClaim(ctx, s, claim)
 }
 

@@ -16,11 +16,12 @@ import (
 )
 
 const (
-	// searchTimeout bounds one search of the list, of however many pages.
-	searchTimeout = 5 * time.Minute
-	// maxLookups bounds the jobs of one search that are looked at one by one, where the list does not tell whose they are: that many
-	// jobs within the time that the submission takes are ten a second.
+	// maxLookups bounds the jobs of one search that are looked at one by one, where the list does not tell whose they are. The limits
+	// of the account may permit fewer within the time that a search has.
 	maxLookups = 10_000
+	// searchesBeforeDoubt is how many times a search's time a submission is looked for again, after it was not looked for to the end: that
+	// may have been the provider's bad moment.
+	searchesBeforeDoubt = 6
 )
 
 // look finds out what became of a submission whose answer is not known, before anything else is done. The job is adopted if
@@ -47,6 +48,11 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	case began.Before(settled):
 		v := s.unknownSubmission(nil)
 		v.after = settled.Sub(began)
+		return v, nil
+	case found.Incomplete && began.Before(settled.Add(searchesBeforeDoubt*r.options.SearchTimeout)):
+		r.log(ctx).Info("The job was not looked for to the end; looking again", "attempt", s.attempt(), "cause", errSearchIncomplete.Error())
+		v := s.unknownSubmission(nil)
+		v.after = r.options.RetryInterval
 		return v, nil
 	default:
 		return r.settle(ctx, s, r.doubt(s, p, found))
@@ -84,9 +90,17 @@ func (r *JobReconciler) findClaimed(ctx context.Context, s *scope, p *provider) 
 	return r.findRemote(ctx, s, p, s.claim.ClaimedAt, func(job *speechmatics.Job) bool { return s.ownsAttempt(job, s.claim.Attempt) })
 }
 
-// findOwned finds the jobs of the object, of whatever attempt.
+// findOwned finds the jobs of the object, of whatever attempt, since the first submission that was given up.
 func (r *JobReconciler) findOwned(ctx context.Context, s *scope, p *provider) (*speechmatics.Submissions, error) {
-	return r.findRemote(ctx, s, p, s.job.CreationTimestamp.Time, s.ownsAnyAttempt)
+	return r.findRemote(ctx, s, p, s.givenUpSince(), s.ownsAnyAttempt)
+}
+
+// givenUpSince is the time before which nothing was submitted that was given up.
+func (s *scope) givenUpSince() time.Time {
+	if since := s.claim.GivenUpSince; !since.IsZero() {
+		return since
+	}
+	return s.job.CreationTimestamp.Time // the claim does not say, which is no reason to look at less
 }
 
 // findRemote finds the jobs that are wanted among all that were created since a time.
@@ -94,8 +108,7 @@ func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider, s
 	turns := &searchTurns{limits: p.limits, metrics: r.metrics}
 	query := r.searchQuery(s, p, since)
 	query.Match, query.BeforeRequest = wanted, turns.next
-	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
-	defer cancel()
+	query.MaxLookups = min(query.MaxLookups, p.limits.requestsWithin(query.Timeout))
 	found, err := p.client.FindSubmissions(ctx, query)
 	turns.end(err)
 	return found, err
@@ -104,7 +117,7 @@ func (r *JobReconciler) findRemote(ctx context.Context, s *scope, p *provider, s
 // searchQuery says which jobs a search looks at: all since a time, deleted ones included. Where the list does not tell whose they are,
 // so that each costs a request, those are left out that were created after the claim's submission could have arrived.
 func (r *JobReconciler) searchQuery(s *scope, p *provider, since time.Time) speechmatics.SubmissionQuery {
-	query := speechmatics.SubmissionQuery{Since: since.Add(-r.options.ProviderClockSkew), MaxLookups: maxLookups}
+	query := speechmatics.SubmissionQuery{Since: since.Add(-r.options.ProviderClockSkew), MaxLookups: maxLookups, Timeout: r.options.SearchTimeout}
 	if !p.can().ListHasConfig {
 		query.Until = r.settledAt(s.claim).Add(r.options.ProviderClockSkew)
 	}
@@ -207,7 +220,9 @@ func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, found []*spee
 	}
 	claim := *s.claim
 	claim.Surplus = ids[:min(len(ids), notification.MaxSurplus)]
-	claim.GivenUp = claim.GivenUp || len(ids) > notification.MaxSurplus // the rest is found when the job has finished
+	if len(ids) > notification.MaxSurplus {
+		claim.GiveUp() // the rest is found when the job has finished
+	}
 	return r.writeClaim(ctx, s, claim)
 }
 
@@ -289,7 +304,7 @@ func (r *JobReconciler) doubt(s *scope, p *provider, found *speechmatics.Submiss
 	case s.now().Sub(s.claim.ClaimedAt) > p.can().Retention-r.options.ProviderClockSkew:
 		return fmt.Sprintf("the submission is older than what %s keeps", backendNames[p.backend])
 	case found.Incomplete:
-		return fmt.Sprintf("%s has more than %d jobs of that time", backendNames[p.backend], maxLookups)
+		return fmt.Sprintf("%s has more jobs of that time than could be looked at within the limits of %s", backendNames[p.backend], accountName(&p.account))
 	default:
 		return ""
 	}

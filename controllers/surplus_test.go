@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"mime/multipart"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
@@ -168,5 +170,73 @@ func TestRetentionOver(t *testing.T) {
 		if got := r.retentionOver(onPaper(r.options, c.age), c.provider); got != c.over {
 			t.Errorf("%s: %v, want %v", name, got, c.over)
 		}
+	}
+}
+
+// TestSearch_tooManyJobs has an appliance take so long to tell about other jobs that no search comes to its end. That ends, in doubt, for an
+// uncertain submission and for the deletion of one; what was given up is not taken for absent.
+func TestSearch_tooManyJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), onPremises(appliance), withOptions(func(o *Options) { o.SearchTimeout = 400 * time.Millisecond }))
+	w.account()
+	done := w.job("done")
+	w.awaitReason(done, v1alpha1.ReasonComplete)
+	w.stop()
+	<-w.stopped
+	w.changeClaim(done, func(c *notification.Claim) { c.GiveUp() })
+	arrivedNever := neverArrived
+	arrivedNever.Count = 2
+	if err := w.simulator.SetFaults(arrivedNever, simulator.Fault{Kind: simulator.FaultLatency, Operation: simulator.OperationGet, Delay: simulator.Duration(patience)}); err != nil {
+		t.Fatal(err)
+	}
+	w.startManager()
+	uncertain, deleted := w.job("uncertain"), w.job("deleted")
+	w.awaitReason(deleted, v1alpha1.ReasonSubmissionUnknown)
+	w.delete(deleted)
+	w.awaitGone(deleted)
+	w.wantEvent(deleted, "Warning RemoteJobLeft")
+	message := w.awaitReason(uncertain, v1alpha1.ReasonSubmissionAmbiguous)
+	if !strings.Contains(message, "more jobs of that time than could be looked at") {
+		t.Errorf("the message does not say why: %s", message)
+	}
+	if logs := w.logs.String(); !strings.Contains(logs, "was not looked for to the end") || !strings.Contains(logs, "looking again") {
+		t.Errorf("no search was repeated:\n%s", logs)
+	}
+	w.get(done)
+	if !newScope(done, w.options).sweepOwed() {
+		t.Error("what was given up is taken for absent")
+	}
+}
+
+// TestSearch_since looks for what was given up from its claim on, not from the object's creation.
+func TestSearch_since(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	var first time.Time
+	for range 2 {
+		if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+			t.Fatal(err)
+		}
+		if first.IsZero() {
+			first = s.claim.ClaimedAt
+		}
+		if err := r.giveUpClaim(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = newScope(get(t, job), r.options)
+	if !s.claim.ClaimedAt.After(first) || !s.claim.GivenUpSince.Equal(first) {
+		t.Errorf("given up since %s, want the first claim's time, %s", s.claim.GivenUpSince, first)
+	}
+	s.job.CreationTimestamp = metav1.NewTime(first.Add(-time.Hour))
+	if got := s.givenUpSince(); !got.Equal(first) {
+		t.Errorf("looked for since %s, want %s", got, first)
+	}
+	s.claim.GivenUpSince = time.Time{}
+	if got := s.givenUpSince(); !got.Equal(s.job.CreationTimestamp.Time) {
+		t.Errorf("looked for since %s, want the object's creation, since the claim does not say", got)
 	}
 }

@@ -55,6 +55,8 @@ type Claim struct {
 	// GivenUp means that an earlier submission of the attempt was not found and given up. Should it appear in the provider's list
 	// all the same, later than any submission is known to, it is a surplus that somebody has to look for.
 	GivenUp bool `json:"givenUp,omitempty"`
+	// GivenUpSince is when the earliest submission that was given up was claimed: nothing that is looked for is older.
+	GivenUpSince time.Time `json:"givenUpSince,omitzero"`
 	// Surplus are the IDs of remote jobs of the attempt that are to be deleted, because another one is kept. At most MaxSurplus.
 	Surplus []string `json:"surplus,omitempty"`
 }
@@ -67,12 +69,19 @@ func (c Claim) Reference() Reference {
 	return Reference{UID: c.UID, Attempt: c.Attempt, Nonce: c.Nonce}
 }
 
+// GiveUp notes that the claim's own submission is given up, beside those before.
+func (c *Claim) GiveUp() {
+	if !c.GivenUp {
+		c.GivenUp, c.GivenUpSince = true, c.ClaimedAt
+	}
+}
+
 // Annotation is the claim as it is kept in ClaimAnnotation. A claim that ParseClaim would refuse is an error.
 func (c Claim) Annotation() (string, error) {
 	if err := c.validate(); err != nil {
 		return "", err
 	}
-	c.ClaimedAt, c.NotAfter = c.ClaimedAt.UTC(), c.NotAfter.UTC()
+	c.ClaimedAt, c.NotAfter, c.GivenUpSince = c.ClaimedAt.UTC(), c.NotAfter.UTC(), c.GivenUpSince.UTC()
 	annotation, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("cannot write the claim: %w", err)

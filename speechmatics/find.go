@@ -30,6 +30,8 @@ type SubmissionQuery struct {
 	// MaxLookups bounds the requests about single jobs, on backends whose list does not have tracking data; 0 means 1000. A search
 	// that reaches it ends in doubt.
 	MaxLookups int
+	// Timeout bounds how long the search takes; 0 means as long as the context permits. A search that reaches it ends in doubt.
+	Timeout time.Duration
 	// BeforeRequest, if not nil, is called before each request, with the name of the method that stands for it ("ListJobs" or "GetJob"):
 	// the place to wait for one's turn. An error of it ends the search, and is returned as it is.
 	BeforeRequest func(ctx context.Context, operation string) error
@@ -41,7 +43,7 @@ type Submissions struct {
 	Jobs []*Job
 	// Unidentified are jobs that might be the one: they are listed, but what they are cannot be told any more, because they are gone.
 	Unidentified []*Job
-	// Incomplete means that SubmissionQuery.MaxLookups was reached, so that there are jobs which were not looked at.
+	// Incomplete means that SubmissionQuery.MaxLookups or Timeout was reached, so that there are jobs which were not looked at.
 	Incomplete bool
 	// Doubt says, for people, why it proves nothing if a job is not among Jobs; empty if it was not listed, and that is all there is to know.
 	Doubt string
@@ -54,23 +56,26 @@ type Submissions struct {
 // submission is older than what the backend keeps, absence proves nothing, and Submissions.Doubt says so.
 //
 // How long after its submission a job may still appear in the list is not documented. A search proves nothing before the request can
-// not arrive any more, and should then be repeated after a while. Errors are those of [Client.ListJobs] and [Client.GetJob]; there
-// is no partial result.
+// not arrive any more, and should then be repeated after a while. Errors are those of [Client.ListJobs] and [Client.GetJob]; with an
+// error, also that of a context which has ended, there is no partial result.
 func (c *Client) FindSubmissions(ctx context.Context, query SubmissionQuery) (*Submissions, error) {
 	search, err := c.newSearch(query)
 	if err != nil {
 		return nil, err
 	}
-	for job, err := range c.ListJobs(ctx, search.listOptions()) {
-		if err != nil {
-			return nil, err
-		}
-		if err := search.consider(ctx, job); err != nil {
-			return nil, err
-		}
-		if search.found.Incomplete {
-			break
-		}
+	within := ctx
+	if query.Timeout > 0 {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, query.Timeout)
+		defer cancel()
+	}
+	err = search.run(within)
+	switch {
+	case err == nil:
+	case within.Err() != nil && ctx.Err() == nil:
+		search.found.Incomplete = true
+	default:
+		return nil, err
 	}
 	return search.result(), nil
 }
@@ -98,12 +103,30 @@ func (c *Client) newSearch(query SubmissionQuery) (*search, error) {
 		return invalid("Until", "is before Since")
 	case query.MaxLookups < 0:
 		return invalid("MaxLookups", "is negative")
+	case query.Timeout < 0:
+		return invalid("Timeout", "is negative")
 	}
 	s := &search{SubmissionQuery: query, client: c, can: c.backend.Capabilities(), lookupsMax: query.MaxLookups}
 	if s.lookupsMax == 0 {
 		s.lookupsMax = defaultMaxLookups
 	}
 	return s, nil
+}
+
+// run looks at one job of the list after the other.
+func (s *search) run(ctx context.Context) error {
+	for job, err := range s.client.ListJobs(ctx, s.listOptions()) {
+		if err != nil {
+			return err
+		}
+		if err := s.consider(ctx, job); err != nil {
+			return err
+		}
+		if s.found.Incomplete {
+			break
+		}
+	}
+	return nil
 }
 
 func (s *search) listOptions() ListOptions {
@@ -188,7 +211,7 @@ func (s *search) doubts() []string {
 		doubts = append(doubts, fmt.Sprintf("%d jobs of that time are gone, so that it cannot be told what they were", n))
 	}
 	if s.found.Incomplete {
-		doubts = append(doubts, fmt.Sprintf("there are more than %d jobs of that time to look at", s.lookupsMax))
+		doubts = append(doubts, "there are more jobs of that time than could be looked at")
 	}
 	return doubts
 }

@@ -139,7 +139,7 @@ func TestFindSubmissions(t *testing.T) {
 		{
 			name: "too many candidates", backend: Appliance, jobs: jobs,
 			query: SubmissionQuery{Reference: "mine", Since: since, Until: until, MaxLookups: 2},
-			want:  []string{"second"}, doubt: "more than 2 jobs", requests: 1 + 2,
+			want:  []string{"second"}, doubt: "more jobs of that time than could be looked at", requests: 1 + 2,
 		},
 		{
 			name: "a backend that forgets", backend: Worker, jobs: jobs, query: mine,
@@ -239,6 +239,32 @@ func TestFindSubmissionsFails(t *testing.T) {
 	}
 }
 
+// TestFindSubmissionsTimeout has a job not be answered about: what was found before counts when the search's time is over, and nothing does
+// when the caller's is.
+func TestFindSubmissionsTimeout(t *testing.T) {
+	newServer := func(unanswered func()) http.HandlerFunc {
+		server := &projectServer{backend: Appliance, jobs: []projectJob{{id: "found", reference: "mine", created: at(0, 1)}, {id: "slow", created: at(0, 0)}}}
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v2/jobs/slow" {
+				unanswered()
+				<-r.Context().Done()
+				return
+			}
+			server.ServeHTTP(w, r)
+		}
+	}
+	query := SubmissionQuery{Reference: "mine", Since: at(0, 0), Timeout: 200 * time.Millisecond}
+	got, err := serve(t, newServer(func() {}), WithBackend(Appliance)).FindSubmissions(testContext(t), query)
+	if err != nil || !got.Incomplete || len(got.Jobs) != 1 || !strings.Contains(got.Doubt, "than could be looked at") {
+		t.Errorf("after the search's time: %+v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(testContext(t))
+	query.Timeout = time.Minute
+	if got, err := serve(t, newServer(cancel), WithBackend(Appliance)).FindSubmissions(ctx, query); !errors.Is(err, context.Canceled) || got != nil {
+		t.Errorf("after the caller's time: %+v, %v", got, err)
+	}
+}
+
 func TestFindSubmissionsInvalid(t *testing.T) {
 	since := at(0, 0)
 	always := func(*Job) bool { return true }
@@ -251,6 +277,7 @@ func TestFindSubmissionsInvalid(t *testing.T) {
 		{"Since", SubmissionQuery{Reference: "mine"}},
 		{"Until", SubmissionQuery{Reference: "mine", Since: since, Until: since.Add(-1)}},
 		{"MaxLookups", SubmissionQuery{Reference: "mine", Since: since, MaxLookups: -1}},
+		{"Timeout", SubmissionQuery{Reference: "mine", Since: since, Timeout: -1}},
 	} {
 		var invalid *InvalidError
 		_, err := serve(t, neverAsked(t)).FindSubmissions(testContext(t), tt.query)
