@@ -100,7 +100,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m).
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
 .PHONY: model
-model: ## Check the protocol's model with larger budgets (minutes, and some 12 GB of memory; needs spin and a C compiler).
+model: ## Check the protocol's model with larger budgets (some five minutes; needs spin and a C compiler).
 	go test -count=1 -timeout 60m -v ./test/model -run TestProtocol -model.full
 
 .PHONY: demo

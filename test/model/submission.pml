@@ -548,7 +548,12 @@ proctype Judge() {
 	timeout;
 	assert(LIVING <= 1);                                /* what cannot be prevented was noticed and deleted */
 	assert(!api.exists || api.finished);                /* no job is stuck, nor is a finalizer */
+#if defined(PAUSE) && defined(NOTIFICATIONS)
+	/* The notification of a surplus job may have brought it: a whole transcript of the same media. */
+	assert(!api.exists || (api.record != 0 && api.stored && (durable[1] || durable[2] || durable[3])));
+#else
 	assert(!api.exists || (api.record != 0 && api.stored && durable[api.record])); /* no transcript is lost */
+#endif
 	assert(api.exists || ((!LIVES(1) || kept[1]) && (!LIVES(2) || kept[2]) && (!LIVES(3) || kept[3]))) /* nobody pays for what nobody wants */
 }
 
