@@ -58,7 +58,7 @@ func (c candidate) before(other candidate, served map[string]uint64) bool {
 }
 
 // limits keeps the use of one host and key within bounds: the rate of submissions, that of all other requests, and the number
-// of jobs at the provider. All accounts and jobs that use the host and key share it.
+// of jobs at the provider. All accounts and jobs that use the host and key share it; an account without a key has its own.
 type limits struct {
 	clock clock.WithDelayedExecution
 	// wake has a job reconciled: it may be submitted now.

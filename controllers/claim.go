@@ -85,9 +85,8 @@ func (r *JobReconciler) settleClaim(ctx context.Context, s *scope) error {
 
 // giveUpClaim is settleClaim for a submission that was not found: as far as anybody can know, it created nothing.
 func (r *JobReconciler) giveUpClaim(ctx context.Context, s *scope) error {
-	claim := *s.claim
+	claim := s.claim.AsGivenUp()
 	claim.NotCreated = true
-	claim.GiveUp()
 	return r.writeClaim(ctx, s, claim)
 }
 

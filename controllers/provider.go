@@ -149,7 +149,7 @@ func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*prov
 
 // adopt gives a new provider its limits, and takes the old one's away. The caller holds the lock.
 func (ps *providers) adopt(p, old *provider, account v1alpha1.Account, active []types.UID) {
-	p.limits = ps.limitsOf(p.baseURL, p.keyFingerprint)
+	p.limits = ps.limitsOf(p)
 	p.limits.set(account.GetUID(), account.AccountSpec().Limits)
 	for _, uid := range active {
 		p.limits.occupy(uid)
@@ -159,7 +159,7 @@ func (ps *providers) adopt(p, old *provider, account v1alpha1.Account, active []
 	}
 	old.client.CloseIdleConnections()
 	if old.limits != p.limits {
-		old.limits.unset(account.GetUID())
+		ps.leave(old)
 	}
 }
 
@@ -198,7 +198,7 @@ func (ps *providers) forget(uid types.UID) {
 	defer ps.mu.Unlock()
 	if entry, ok := ps.entries[uid]; ok {
 		entry.provider.client.CloseIdleConnections()
-		entry.provider.limits.unset(uid)
+		ps.leave(entry.provider)
 		delete(ps.entries, uid)
 	}
 }
@@ -212,9 +212,27 @@ func (ps *providers) release(uid types.UID) {
 	}
 }
 
-// limitsOf returns the limits of a host and key, which two accounts may share; the lowest figures win.
-func (ps *providers) limitsOf(baseURL, fingerprint string) *limits {
-	id := baseURL + " " + fingerprint
+// limitsID names the limits that a provider is subject to: those of its host and key, which several accounts may share. Accounts without a
+// key have nothing in common but the address, which anybody may name: each has limits of its own, so that nobody's low figures hold
+// up the jobs of other namespaces.
+func (p *provider) limitsID() string {
+	if p.keyFingerprint == noKeyFingerprint {
+		return p.baseURL + " " + noKeyFingerprint + " " + string(p.account.UID)
+	}
+	return p.baseURL + " " + p.keyFingerprint
+}
+
+// leave takes an account's figures out of its limits, and drops those that no other account can come to share. The caller holds the lock.
+func (ps *providers) leave(p *provider) {
+	p.limits.unset(p.account.UID)
+	if p.keyFingerprint == noKeyFingerprint {
+		delete(ps.limits, p.limitsID())
+	}
+}
+
+// limitsOf returns the limits that a provider is subject to; of the accounts that share them, the lowest figures win.
+func (ps *providers) limitsOf(p *provider) *limits {
+	id := p.limitsID()
 	l, ok := ps.limits[id]
 	if !ok {
 		l = newLimits(ps.options.Clock, ps.jobs.wake)

@@ -6,6 +6,12 @@ package controllers
 import (
 	"errors"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
 
 func TestRefusePrivateAddresses(t *testing.T) {
@@ -46,5 +52,62 @@ func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	if a, b := fingerprint("key-a"), fingerprint("key-b"); a == b || len(a) != 32 || a != fingerprint("key-a") {
 		t.Errorf("fingerprints %q and %q", a, b)
+	}
+}
+
+// TestProviders_limits has accounts of several namespaces use one host: those with the same key share their limits, those without a key
+// share none, and leave none behind.
+func TestProviders_limits(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	const host = "http://worker.example.com:18000/v2"
+	ps := newProviders(env.Client, Options{Namespace: "manager", AllowedBaseURLs: []string{host}}.withDefaults())
+	account := func(uid types.UID, namespace string, runningJobs int32, key bool) *v1alpha1.SpeechmaticsAccount {
+		a := &v1alpha1.SpeechmaticsAccount{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default", UID: uid, Generation: 1},
+			Spec: v1alpha1.SpeechmaticsAccountSpec{
+				Backend: worker, BaseURL: new(host), Limits: &v1alpha1.AccountLimits{RunningJobs: &runningJobs},
+			},
+		}
+		if key {
+			a.Spec.APIKeySecretRef = &v1alpha1.APIKeySecretReference{Name: "key", Key: "apiKey"}
+		}
+		return a
+	}
+	limitsOf := func(a *v1alpha1.SpeechmaticsAccount) *limits {
+		t.Helper()
+		p, err := ps.get(ctx, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.limits
+	}
+	var namespaces []string
+	for range 2 {
+		namespace := env.Namespace(ctx, t, nil)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "key"}, StringData: map[string]string{"apiKey": apiKey}}
+		if err := env.Client.Create(ctx, secret); err != nil {
+			t.Fatal(err)
+		}
+		namespaces = append(namespaces, namespace)
+	}
+
+	low, high := account("low", namespaces[0], 1, false), account("high", namespaces[1], 100, false)
+	if a, b := limitsOf(low), limitsOf(high); a == b || a.runningJobs != 1 || b.runningJobs != 100 {
+		t.Errorf("without a key: %d and %d running jobs, want 1 and 100", a.runningJobs, b.runningJobs)
+	}
+	a, b := limitsOf(account("keyed low", namespaces[0], 1, true)), limitsOf(account("keyed high", namespaces[1], 100, true))
+	if a != b || a.runningJobs != 1 {
+		t.Errorf("with one key: %d and %d running jobs, want the lowest for both", a.runningJobs, b.runningJobs)
+	}
+
+	keyed := account("high", namespaces[1], 100, true)
+	keyed.Generation = 2
+	if limitsOf(keyed) != a {
+		t.Error("an account that was given the key does not share its limits")
+	}
+	ps.forget("low")
+	if len(ps.limits) != 1 {
+		t.Errorf("%d limits are kept, want those of the key alone", len(ps.limits))
 	}
 }

@@ -221,7 +221,7 @@ func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, found []*spee
 	claim := *s.claim
 	claim.Surplus = ids[:min(len(ids), notification.MaxSurplus)]
 	if len(ids) > notification.MaxSurplus {
-		claim.GiveUp() // the rest is found when the job has finished
+		claim = claim.AsGivenUp() // the rest is found when the job has finished
 	}
 	return r.writeClaim(ctx, s, claim)
 }

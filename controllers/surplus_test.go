@@ -183,7 +183,7 @@ func TestSearch_tooManyJobs(t *testing.T) {
 	w.awaitReason(done, v1alpha1.ReasonComplete)
 	w.stop()
 	<-w.stopped
-	w.changeClaim(done, func(c *notification.Claim) { c.GiveUp() })
+	w.changeClaim(done, func(c *notification.Claim) { *c = c.AsGivenUp() })
 	arrivedNever := neverArrived
 	arrivedNever.Count = 2
 	if err := w.simulator.SetFaults(arrivedNever, simulator.Fault{Kind: simulator.FaultLatency, Operation: simulator.OperationGet, Delay: simulator.Duration(patience)}); err != nil {

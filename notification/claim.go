@@ -69,11 +69,12 @@ func (c Claim) Reference() Reference {
 	return Reference{UID: c.UID, Attempt: c.Attempt, Nonce: c.Nonce}
 }
 
-// GiveUp notes that the claim's own submission is given up, beside those before.
-func (c *Claim) GiveUp() {
+// AsGivenUp is the claim with the note that its own submission is given up, beside those before.
+func (c Claim) AsGivenUp() Claim {
 	if !c.GivenUp {
 		c.GivenUp, c.GivenUpSince = true, c.ClaimedAt
 	}
+	return c
 }
 
 // Annotation is the claim as it is kept in ClaimAnnotation. A claim that ParseClaim would refuse is an error.

@@ -144,7 +144,8 @@ type SpeechmaticsAccountSpec struct {
 	// +optional
 	InsecureSkipTLSVerify *bool `json:"insecureSkipTLSVerify,omitempty"`
 
-	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins.
+	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins. An account
+	// without a key has its own.
 	// +optional
 	Limits *AccountLimits `json:"limits,omitempty"`
 

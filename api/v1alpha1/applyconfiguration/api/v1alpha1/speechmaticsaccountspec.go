@@ -34,7 +34,8 @@ type SpeechmaticsAccountSpecApplyConfiguration struct {
 	// insecureSkipTLSVerify accepts any certificate of an installation on premises: whoever sits on the way can
 	// read the key and the media. Prefer caBundle.
 	InsecureSkipTLSVerify *bool `json:"insecureSkipTLSVerify,omitempty"`
-	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins.
+	// limits keep the account's use within bounds. Accounts that share a host and key share them: the lowest wins. An account
+	// without a key has its own.
 	Limits *AccountLimitsApplyConfiguration `json:"limits,omitempty"`
 	// pollInterval is how often a running job is looked at where no notification is expected, for example "30s"; where
 	// one is, far less often. Between one second and one hour. Unset means the manager's --poll-interval.
