@@ -53,10 +53,25 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 	}
 	s.status = *s.job.Status.DeepCopy()
 	s.noteRemote(job)
-	if len(s.missingFormats()) == 0 {
+	if missing = s.missingFormats(); len(missing) == 0 {
 		return s.conclude()
 	}
-	return verdict{reason: v1alpha1.ReasonCollecting, message: fmt.Sprintf("job %s is done; %s delivered to the webhook receiver", job.ID, formatList(missing)), after: r.options.RetryInterval}, nil
+	return r.deliveredInVain(s, job, missing)
+}
+
+// maxDeliveries is how often transcripts are delivered that the receiver takes and does not store.
+const maxDeliveries = 5
+
+// deliveredInVain deals with a delivery that the receiver took although transcripts are missing, or what comes from them, as before: a
+// receiver of an older version does that, which does not know all that the manager asks for. More of the same will not help for ever.
+func (r *JobReconciler) deliveredInVain(s *scope, job *speechmatics.Job, missing []v1alpha1.TranscriptFormat) (verdict, error) {
+	left := fmt.Sprintf("%s of job %s was delivered to the webhook receiver, which took it; but what is to come from it is not there", formatList(missing), job.ID)
+	tries := r.rests.deliveredInVain(s.job.UID, left)
+	if tries >= maxDeliveries {
+		return verdict{}, &failure{reason: v1alpha1.ReasonTranscriptNotStored, message: fmt.Sprintf(
+			"%s after %d deliveries; check that webhook receiver and manager are of the same version; Speechmatics keeps the transcript until its retention ends", left, tries)}
+	}
+	return verdict{reason: v1alpha1.ReasonCollecting, message: left + "; it is delivered again", after: s.backOffAfter(tries)}, nil
 }
 
 // isBrokenOff reports whether writing a delivery failed because the receiver does not read it any more.

@@ -51,6 +51,30 @@ func (s *scope) documentRead() bool {
 	return true
 }
 
+// lacking are the transcripts that were asked for and are not stored. A translation that the document does not have is not waited for; as
+// long as nobody knows which it has, it may have all of them.
+func (s *scope) lacking() []notification.Transcript {
+	spec := &s.job.Spec
+	translations := notification.TargetLanguages(spec)
+	if d := s.document(); d != nil && d.Problem == nil {
+		translations = d.Translations
+	}
+	return slices.DeleteFunc(notification.Transcripts(spec), func(t notification.Transcript) bool {
+		return s.stored(t) || (t.Language != "" && !slices.Contains(translations, t.Language))
+	})
+}
+
+// storedWhole reports whether a transcript is stored that is known to be one: a document is known to be whole only if it was read.
+func (s *scope) storedWhole() bool {
+	return slices.ContainsFunc(s.job.Status.Transcripts, func(t v1alpha1.StoredTranscript) bool {
+		return t.Format != v1alpha1.FormatJSONv2 && s.stored(notification.Transcript{Format: t.Format, Language: t.Language})
+	})
+}
+
+func (s *scope) asksForDocument() bool {
+	return slices.Contains(notification.Formats(&s.job.Spec), v1alpha1.FormatJSONv2)
+}
+
 func (s *scope) stored(transcript notification.Transcript) bool {
 	for _, t := range s.job.Status.Transcripts {
 		if t.Format == transcript.Format && t.Language == transcript.Language && t.Attempt == s.attempt() && t.JobID == s.remoteID() {
@@ -83,6 +107,20 @@ func (s *scope) conclude() (verdict, error) {
 	return v, nil
 }
 
+// lacksFactsOnly reports whether every transcript that was asked for is stored, and only what the document tells is not known.
+func (s *scope) lacksFactsOnly() bool {
+	return s.recorded() && s.document() == nil && len(s.lacking()) == 0
+}
+
+// concludeWithoutFacts ends a job that has all its transcripts, and whose document cannot be had: another attempt would buy them again.
+func (s *scope) concludeWithoutFacts(cause *failure) verdict {
+	s.noteDone()
+	return verdict{ending: completed, reason: v1alpha1.ReasonComplete, message: s.outcome() + unknownFacts + cause.message}
+}
+
+// unknownFacts begins the reason why the document told nothing.
+const unknownFacts = "; what json-v2 tells is not known: "
+
 // noteDone takes over what is known of a remote job without asking the provider.
 func (s *scope) noteDone() {
 	remote := s.remote()
@@ -109,25 +147,40 @@ func (s *scope) noteLanguage() {
 	}
 }
 
-// unreadable is the failure of a job some of whose transcripts cannot be made, because the document cannot be read. Fetching it again
-// would bring the same one.
+// unreadable is the failure of a job whose document was asked for, or something that is made from it, and cannot be read. Fetching it
+// again would bring the same one: the manager has done so itself.
 func (s *scope) unreadable() error {
 	document := s.document()
 	if document == nil || document.Problem == nil {
 		return nil
 	}
-	var lacking []string
-	for _, rendering := range notification.Renderings(&s.job.Spec, notification.TargetLanguages(&s.job.Spec)) {
-		if !s.stored(rendering) {
-			lacking = append(lacking, transcriptName(rendering))
-		}
+	var unmade []string
+	for _, t := range s.lacking() {
+		unmade = append(unmade, transcriptName(t))
 	}
-	if len(lacking) == 0 {
+	if len(unmade) == 0 && !s.asksForDocument() {
 		return nil
 	}
+	consequence := ""
+	if len(unmade) > 0 {
+		consequence = strings.Join(unmade, ", ") + " cannot be made; "
+	}
 	return &failure{reason: v1alpha1.ReasonTranscriptUnreadable, message: fmt.Sprintf(
-		"%s cannot be made from the transcript of job %s: %s; what the provider sent as json-v2 is %s; report it, with that document, to the operator's authors",
-		strings.Join(lacking, ", "), s.remoteID(), *document.Problem, s.whereDocument())}
+		"the json-v2 transcript of job %s cannot be read: %s; %swhat the provider sent is %s; report it, with that document, to the operator's authors",
+		s.remoteID(), *document.Problem, consequence, s.whereDocument())}
+}
+
+// documentDoubt says why what the provider has may be the only whole copy of the document although everything is stored; empty if it is not.
+func (s *scope) documentDoubt() string {
+	document := s.document()
+	switch {
+	case document != nil && document.Problem != nil:
+		return "its json-v2 transcript could not be read (" + *document.Problem + "), so that there may be no other copy of what it tells"
+	case document == nil && s.asksForDocument():
+		return "nobody has read its json-v2 transcript, so that the stored one may not be whole"
+	default:
+		return ""
+	}
 }
 
 // whereDocument says where a document is that cannot be read.
@@ -155,7 +208,7 @@ func (s *scope) outcome() string {
 	}
 	message := fmt.Sprintf("%s stored in %s", what, storeName(s.job))
 	if document != nil && document.Problem != nil {
-		message += "; what json-v2 tells is not known: " + *document.Problem
+		message += unknownFacts + *document.Problem
 	}
 	return message
 }

@@ -253,14 +253,24 @@ func (r *JobReconciler) discard(ctx context.Context, s *scope, p *provider, id s
 	case !s.ownsAnyAttempt(job):
 		r.log(ctx).Info("Left a remote job alone that does not carry this job's reference", "remoteJob", id)
 		return nil
-	case job.Status == speechmatics.JobDone && !isFinished(s.job) && len(s.missingFormats()) > 0:
+	case job.Status == speechmatics.JobDone && s.isOnlyCopy():
 		r.log(ctx).Info("Kept a remote job whose transcript is not stored", "remoteJob", id)
 		r.event(s.job, eventWarning, "TranscriptKept", "Delete", fmt.Sprintf(
-			"job %s is done and its transcript is not stored; it is kept at Speechmatics until its retention ends", id))
+			"job %s is done and its transcript is not stored, or not in a form that can be read; it is kept at Speechmatics until its retention ends", id))
 		return nil
 	default:
 		return r.deleteRemote(ctx, p, id)
 	}
+}
+
+// isOnlyCopy reports whether the provider has a transcript that is stored nowhere else: the job has not come to its end, or its end was
+// that the transcript could not be kept.
+func (s *scope) isOnlyCopy() bool {
+	if !isFinished(s.job) {
+		return len(s.lacking()) > 0
+	}
+	ready := readyCondition(s.job.Status.Conditions)
+	return ready != nil && (ready.Reason == v1alpha1.ReasonTranscriptUnreadable || ready.Reason == v1alpha1.ReasonTranscriptNotStored) && !s.storedWhole()
 }
 
 // discardUncertain looks for a job whose submission's answer is not known, and deletes it. It looks until the job cannot appear any

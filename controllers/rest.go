@@ -33,6 +33,9 @@ type rest struct {
 	// missed is when the provider first did not know the remote job missedID.
 	missed   time.Time
 	missedID string
+	// inVain counts the deliveries that left what left names.
+	inVain int32
+	left   string
 }
 
 func newRests() *rests { return &rests{jobs: map[types.UID]rest{}} }
@@ -97,6 +100,19 @@ func (rs *rests) missedTwice(uid types.UID, id string, now time.Time, spacing ti
 		rs.jobs[uid] = r
 	}
 	return now.Sub(r.missed) >= spacing
+}
+
+// deliveredInVain counts a delivery after which the same is left to be done as before, and returns how many they are.
+func (rs *rests) deliveredInVain(uid types.UID, left string) int32 {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.jobs[uid]
+	if r.left != left {
+		r.inVain, r.left = 0, left
+	}
+	r.inVain++
+	rs.jobs[uid] = r
+	return r.inVain
 }
 
 // factsOf identifies the facts that a pass decides by, and that others than the controller change: the spec, the claim and the

@@ -153,10 +153,14 @@ func (s *scope) owesDeletion() bool {
 		valueOf(s.job.Status.RemoteJob.State) != v1alpha1.RemoteDeleted
 }
 
-// deleteAfterStored deletes the remote job of a complete one, if the policy says so. The transcripts are durable by then.
+// deleteAfterStored deletes the remote job of a complete one, if the policy says so. The transcripts are durable by then; what nobody could
+// read of them stays at the provider.
 func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.Duration, error) {
 	if s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionAfterStored || !isComplete(s.job) {
 		return 0, nil
+	}
+	if doubt := s.documentDoubt(); doubt != "" {
+		return 0, r.tellLeft(ctx, s, errors.New(doubt))
 	}
 	p, err := r.providerOf(ctx, s)
 	if err == nil {

@@ -4,15 +4,20 @@
 package controllers
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -188,42 +193,183 @@ func (w *world) notify(job *v1alpha1.TranscriptionJob, id, contentType, body str
 	}
 }
 
-// TestStory_unreadableDocument fails a job whose captions cannot be made, says where the document is, and has lost nothing. A job that
-// needs no captions is complete.
+// withDocument has the provider answer with a document of the test's own, and counts how often.
+func withDocument(document string, fetched *atomic.Int32) worldOption {
+	return func(w *world, _ *simulator.Options) {
+		w.intercept = func(provider http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if !strings.HasSuffix(r.URL.Path, "/transcript") || r.URL.Query().Get("format") != "json-v2" {
+					provider.ServeHTTP(rw, r)
+					return
+				}
+				fetched.Add(1)
+				rw.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(rw, document)
+			})
+		}
+	}
+}
+
+func afterStored(j *v1alpha1.TranscriptionJob) {
+	j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionAfterStored
+}
+
+func languageAuto(j *v1alpha1.TranscriptionJob) {
+	j.Spec.Transcription.Language = notification.LanguageAuto
+}
+
+// TestStory_unreadableDocument fails a job whose document was asked for, or captions from it, says where the document is, and has lost
+// nothing: what is stored is not whole, so the provider's copy stays. A job that wants to know only what the document tells is complete.
+// The document is fetched once.
 func TestStory_unreadableDocument(t *testing.T) {
 	t.Parallel()
-	const document = `{"format": "9.9", "results": "in a format of the future"}`
-	w := newWorld(t, withProcessing(time.Hour))
-	w.account()
-	for name, tt := range map[string]struct {
-		formats []v1alpha1.TranscriptFormat
-		reason  string
-	}{
-		"captions": {[]v1alpha1.TranscriptFormat{"txt", "vtt"}, v1alpha1.ReasonTranscriptUnreadable},
-		"text":     {[]v1alpha1.TranscriptFormat{"txt", "json-v2"}, v1alpha1.ReasonComplete},
+	for name, document := range map[string]string{
+		"cut":   `{"format":"2.9","results":[{"alternatives":[{"content":"Hel`,
+		"empty": "",
 	} {
-		job := w.job(name, withFormats(tt.formats...))
-		id := w.awaitRecord(job)
-		w.notify(job, id, "application/json", document)
-		w.eventually("the document is looked at", func() (bool, string) {
-			w.get(job)
-			return job.Status.Document != nil, fmt.Sprintf("%+v", job.Status)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fetched := &atomic.Int32{}
+			w := newWorld(t, withoutCallbacks(), withDocument(document, fetched))
+			w.account()
+			jobs := map[string]*v1alpha1.TranscriptionJob{
+				"captions": w.job("captions", withFormats("txt", "vtt"), afterStored),
+				"document": w.job("document", withFormats("json-v2"), afterStored),
+				"facts":    w.job("facts", withFormats("txt"), languageAuto, afterStored),
+			}
+			for name, want := range map[string]struct {
+				reason string
+				parts  []string
+			}{
+				"captions": {v1alpha1.ReasonTranscriptUnreadable, []string{"vtt cannot be made", "ConfigMap captions-json-v2"}},
+				"document": {v1alpha1.ReasonTranscriptUnreadable, []string{"ConfigMap document-json-v2"}},
+				"facts":    {v1alpha1.ReasonComplete, []string{"not known"}},
+			} {
+				job := jobs[name]
+				message := w.awaitReason(job, want.reason)
+				for _, part := range append(want.parts, "not a json-v2 document") {
+					if !strings.Contains(message, part) {
+						t.Errorf("job %s: the message does not say %q: %s", name, part, message)
+					}
+				}
+				if found := w.stored(job); found["json-v2"] != document || len(found) != len(job.Status.Transcripts) {
+					t.Errorf("job %s: stored %v, recorded %+v", name, found, job.Status.Transcripts)
+				}
+				w.wantSubmissions(job, 1)
+			}
+			w.wantEvent(jobs["facts"], "Warning RemoteJobLeft")
+			if c := meta.FindStatusCondition(jobs["facts"].Status.Conditions, v1alpha1.ConditionFeaturesFailed); c == nil || c.Status != metav1.ConditionUnknown {
+				t.Errorf("nobody knows whether features failed: %+v", c)
+			}
+			for name, job := range jobs {
+				if got := w.remoteStatus(valueOf(job.Status.RemoteJob.ID)); got != "done" {
+					t.Errorf("job %s is %s at the provider, want it kept", name, got)
+				}
+			}
+			if got := fetched.Load(); got != 3 {
+				t.Errorf("three documents were fetched %d times", got)
+			}
+			// Nor does it go with the object, if nothing whole is stored.
+			for name, want := range map[string]string{"document": "done", "facts": "deleted"} {
+				w.delete(jobs[name])
+				w.awaitGone(jobs[name])
+				if got := w.remoteStatus(valueOf(jobs[name].Status.RemoteJob.ID)); got != want {
+					t.Errorf("job %s is %s at the provider after its object was deleted, want %s", name, got, want)
+				}
+			}
+			w.wantEvent(jobs["document"], "Warning TranscriptKept")
 		})
-		if isFinished(job) {
-			t.Errorf("job %s has finished without its text", name)
+	}
+}
+
+// TestStory_badNotification does not believe a notification that the document is broken: the provider has a whole one.
+func TestStory_badNotification(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withProcessing(time.Second), withFaults(simulator.Fault{Kind: simulator.FaultNotificationLost}))
+	w.account()
+	job := w.job("bad", withFormats("json-v2", "vtt"), afterStored)
+	w.notify(job, w.awaitRecord(job), "application/json", `{"format":"2.9","results":[{"alternatives":[{"content":"Hel`)
+	w.awaitReason(job, v1alpha1.ReasonComplete)
+	if found := w.stored(job); !json.Valid([]byte(found["json-v2"])) || !strings.Contains(found["vtt"], "WEBVTT") {
+		t.Errorf("stored %v", found)
+	}
+	w.wantSubmissions(job, 1)
+	w.eventually("the remote job is deleted", func() (bool, string) {
+		got := w.remoteStatus(valueOf(job.Status.RemoteJob.ID))
+		return got == "deleted", got
+	})
+}
+
+// TestStory_receiverThatStoresNothing gives up after some deliveries that a receiver takes without storing what is asked for. A job that
+// has its transcripts is complete all the same.
+func TestStory_receiverThatStoresNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withProcessing(time.Second), withFaults(simulator.Fault{Kind: simulator.FaultNotificationLost}), func(w *world, _ *simulator.Options) {
+		older := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			rw.WriteHeader(http.StatusNoContent)
+		}))
+		t.Cleanup(older.Close)
+		w.internal = older.URL
+		w.options.RetryInterval, w.options.PollInterval = 50*time.Millisecond, 100*time.Millisecond
+	})
+	w.account()
+	captions := w.job("captions", withFormats("txt", "vtt"))
+	facts := w.job("facts", withFormats("txt"), languageAuto, afterStored)
+	for _, job := range []*v1alpha1.TranscriptionJob{captions, facts} {
+		w.notify(job, w.awaitRecord(job), "text/plain", "Good morning.\n")
+	}
+	if message := w.awaitReason(captions, v1alpha1.ReasonTranscriptNotStored); !strings.Contains(message, "json-v2") || !strings.Contains(message, "5 deliveries") {
+		t.Errorf("the message does not say what was delivered how often: %s", message)
+	}
+	if message := w.awaitReason(facts, v1alpha1.ReasonComplete); !strings.Contains(message, "not known") {
+		t.Errorf("the message does not say that something is not known: %s", message)
+	}
+	if got := w.requests(operationTranscript); got != 2*maxDeliveries {
+		t.Errorf("%d transcripts were fetched, want %d for each job", got, maxDeliveries)
+	}
+	w.wantSubmissions(captions, 1)
+	w.wantSubmissions(facts, 1)
+}
+
+// TestJudge_lacksFactsOnly submits nothing again of which every transcript is stored.
+func TestJudge_lacksFactsOnly(t *testing.T) {
+	t.Parallel()
+	lost := &failure{reason: v1alpha1.ReasonRemoteJobLost, message: "it is gone", retryable: true}
+	have := func(formats ...v1alpha1.TranscriptFormat) (all []v1alpha1.StoredTranscript) {
+		for _, format := range formats {
+			all = append(all, v1alpha1.StoredTranscript{Format: format, JobID: "id", Attempt: 1})
 		}
-		w.notify(job, id, "text/plain", "Good morning.\n")
-		message := w.awaitReason(job, tt.reason)
-		if found := w.stored(job); len(found) != 2 || found["json-v2"] != document || found["txt"] != "Good morning.\n" {
-			t.Errorf("job %s: stored %v", name, found)
+		return all
+	}
+	for name, tt := range map[string]struct {
+		change func(*v1alpha1.TranscriptionJob)
+		have   []v1alpha1.StoredTranscript
+		want   ending
+	}{
+		"facts":        {languageAuto, have("txt"), completed},
+		"text":         {languageAuto, nil, unfinished},
+		"captions":     {withFormats("txt", "vtt"), have("txt"), unfinished},
+		"translations": {translatedTo("de"), have("txt"), unfinished},
+		"document":     {withFormats("json-v2"), have("json-v2"), completed},
+	} {
+		job := &v1alpha1.TranscriptionJob{Spec: v1alpha1.TranscriptionJobSpec{
+			Transcription: v1alpha1.TranscriptionConfig{Language: "en"}, BackoffLimit: ptr.To(int32(3)),
+		}}
+		tt.change(job)
+		job.Status = v1alpha1.TranscriptionJobStatus{
+			Attempt: ptr.To(int32(1)), RemoteJob: &v1alpha1.RemoteJob{ID: ptr.To("id")}, Transcripts: tt.have,
 		}
-		if tt.reason == v1alpha1.ReasonTranscriptUnreadable && (!strings.Contains(message, "vtt") || !strings.Contains(message, "ConfigMap captions-json-v2")) {
-			t.Errorf("the message does not say what is missing and where the document is: %s", message)
+		v, err := newScope(job, Options{}.withDefaults()).judge(verdict{}, lost)
+		if err != nil || v.ending != tt.want || !strings.Contains(v.message, lost.message) {
+			t.Errorf("%s: verdict %+v, %v", name, v, err)
 		}
-		if !strings.Contains(message, "not a json-v2 document") {
-			t.Errorf("the message does not say what is wrong: %s", message)
+		if s := newScope(job, Options{}); s.isOnlyCopy() != (tt.want == unfinished) {
+			t.Errorf("%s: isOnlyCopy() = %t", name, s.isOnlyCopy())
 		}
-		w.wantSubmissions(job, 1)
+		if doubt := newScope(job, Options{}).documentDoubt(); (doubt != "") != (name == "document") {
+			t.Errorf("%s: documentDoubt() = %q", name, doubt)
+		}
 	}
 }
 

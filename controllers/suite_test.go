@@ -81,6 +81,8 @@ type world struct {
 	premises *premises
 	// provider, public and internal are addresses.
 	provider, public, internal string
+	// intercept stands before the provider, if it is set.
+	intercept func(http.Handler) http.Handler
 	// media serves the recordings.
 	media   string
 	volume  string
@@ -211,7 +213,11 @@ func (w *world) serve() *httptest.Server {
 	if w.premises != nil {
 		return w.premises.listen(w.t, contract.Handler(w.t, contract.Backend(w.premises.backend), w.simulator))
 	}
-	return httptest.NewServer(contract.Handler(w.t, contract.SaaS, w.simulator))
+	handler := contract.Handler(w.t, contract.SaaS, w.simulator)
+	if w.intercept != nil {
+		handler = w.intercept(handler)
+	}
+	return httptest.NewServer(handler)
 }
 
 // startReceiver starts a webhook receiver with both stores.

@@ -80,6 +80,8 @@ func (s *scope) judge(v verdict, err error) (verdict, error) {
 		return v, nil
 	case errors.As(err, &p):
 		return verdict{reason: p.reason, message: p.message, after: p.after}, nil
+	case errors.As(err, &f) && s.lacksFactsOnly():
+		return s.concludeWithoutFacts(f), nil
 	case errors.As(err, &f):
 		return s.failAttempt(f), nil
 	case errors.As(err, &h):

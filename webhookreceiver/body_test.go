@@ -64,7 +64,7 @@ func TestClassify(t *testing.T) {
 		"by content, bytes":             {part{head: []byte("RIFF\x00\x00")}, kindOther},
 		"by content, not UTF-8":         {part{head: []byte("\xff\xfe\x00a")}, kindOther},
 		"nothing":                       {part{}, kindOther},
-		"HTML under a good name":        {part{name: "transcript.json-v2", head: []byte("<html>")}, kindOther},
+		"HTML under a good name":        {part{name: "transcript.json-v2", head: []byte("<html>")}, kindJSON},
 		"array under a good name":       {part{name: "jobinfo", head: []byte("[]")}, kindOther},
 	} {
 		if got := classify(tt.part); got != tt.want {

@@ -50,11 +50,15 @@ type part struct {
 
 // classify finds out what a part is: by its name, then its file name, then its content type, then its content. The provider documents
 // neither names nor file names, so each of them is believed as far as it goes, and the content decides the rest. JSON must look like
-// JSON whatever it is called: an error page under the name of a transcript is not one.
+// JSON, unless it has the very name of the item: what has that name and is something else is a document that cannot be read, of which
+// somebody must learn.
 func classify(p part) kind {
 	guess := byName(p.name)
 	if guess == "" {
 		guess = byFileName(p.fileName)
+	}
+	if guess == kindJSON {
+		return kindJSON
 	}
 	if guess == "" {
 		guess = byContentType(p.contentType, p.head)

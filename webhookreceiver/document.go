@@ -39,6 +39,7 @@ const (
 // file until the body was read to its end: to read it takes a while, during which the sender would be kept from sending.
 type document struct {
 	spec    *v1alpha1.TranscriptionJobSpec
+	source  v1alpha1.NotificationSource
 	scratch *store.Scratch
 	file    *store.ScratchFile
 }
@@ -57,12 +58,14 @@ func needsDocument(job *v1alpha1.TranscriptionJob, n *notice) bool {
 	isRecorded := func(t notification.Transcript) bool {
 		return slices.ContainsFunc(recorded, func(r v1alpha1.StoredTranscript) bool { return r.Format == t.Format && r.Language == t.Language })
 	}
-	for _, rendering := range notification.Renderings(&job.Spec, facts.Translations) {
-		if facts.Problem == nil && !isRecorded(rendering) {
-			return true
-		}
+	if facts.Problem != nil {
+		return false // the manager has fetched it itself; it will not be another one
 	}
-	return false
+	made := notification.Renderings(&job.Spec, facts.Translations)
+	if slices.Contains(notification.Formats(&job.Spec), v1alpha1.FormatJSONv2) {
+		made = append(made, notification.Transcript{Format: v1alpha1.FormatJSONv2})
+	}
+	return slices.ContainsFunc(made, func(t notification.Transcript) bool { return !isRecorded(t) })
 }
 
 // spool takes the document in as it comes.
@@ -85,7 +88,8 @@ func (d *document) close() {
 }
 
 // stage stages what the job wants of the document: itself, byte for byte, and what is rendered from it. It returns the facts to be
-// recorded. A document that cannot be read is stored as it came even if the job did not ask for it, so that nothing is lost.
+// recorded. A document that cannot be read is stored as it came even if the job did not ask for it, so that nothing is lost; but not
+// one that a notification brought, because nothing that is stored is ever replaced, and the one that the manager fetches may be whole.
 func (d *document) stage(ctx context.Context, in *intake) (*v1alpha1.DocumentFacts, error) {
 	facts, err := d.read(ctx, in)
 	var unreadable *transcript.FormatError
@@ -95,7 +99,8 @@ func (d *document) stage(ctx context.Context, in *intake) (*v1alpha1.DocumentFac
 	wanted := slices.Contains(in.wanted, v1alpha1.FormatJSONv2)
 	if unreadable != nil {
 		facts.Problem = ptr.To(clean(d.spec, unreadable.Error(), maxFactLength))
-	} else if !wanted {
+	}
+	if (unreadable == nil && !wanted) || !isBelieved(facts, d.source) {
 		return facts, nil
 	}
 	var tooLarge *store.TooLargeError
@@ -104,6 +109,12 @@ func (d *document) stage(ctx context.Context, in *intake) (*v1alpha1.DocumentFac
 		return facts, nil // the provider still has it, and what was asked for has room
 	}
 	return facts, err
+}
+
+// isBelieved says whether what a document told is to be recorded. That it cannot be read is believed of the one that the manager fetched
+// only: a notification may have been cut off on its way, or forged by who may send it, and nobody would ever look again.
+func isBelieved(facts *v1alpha1.DocumentFacts, source v1alpha1.NotificationSource) bool {
+	return facts.Problem == nil || source == v1alpha1.SourceDelivery
 }
 
 // read reads the facts and stages the renderings. It goes on after a rendering that cannot be made, and returns that error with the

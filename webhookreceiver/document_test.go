@@ -180,41 +180,70 @@ func TestDocumentThatIsNotNeeded(t *testing.T) {
 	}
 }
 
-// Of a document that cannot be read nothing is lost: it is stored as it came, and so is everything else.
+// delivery is a request of the manager's.
+func delivery(q request) request {
+	q.internal = true
+	return q
+}
+
+// Of a document that cannot be read nothing is lost: it is stored as it came, and so is everything else. A notification's is not
+// believed: it does not take the place of the one that the manager fetches.
 func TestUnreadableDocument(t *testing.T) {
 	r := start(t)
 	for name, tt := range map[string]struct {
 		formats  []v1alpha1.TranscriptFormat
 		document string
-		want     map[string]string
 	}{
-		"facts are wanted":           {[]v1alpha1.TranscriptFormat{"txt"}, broken, map[string]string{"standup-txt": text, "standup-json-v2": broken}},
-		"captions are wanted":        {[]v1alpha1.TranscriptFormat{"txt", "vtt"}, broken, map[string]string{"standup-txt": text, "standup-json-v2": broken}},
-		"the document is wanted":     {[]v1alpha1.TranscriptFormat{"txt", "json-v2"}, broken, map[string]string{"standup-txt": text, "standup-json-v2": broken}},
-		"an object, and no document": {[]v1alpha1.TranscriptFormat{"txt", "vtt"}, `{"results":7}`, map[string]string{"standup-txt": text, "standup-json-v2": `{"results":7}`}},
+		"facts are wanted":           {[]v1alpha1.TranscriptFormat{"txt"}, broken},
+		"captions are wanted":        {[]v1alpha1.TranscriptFormat{"txt", "vtt"}, broken},
+		"the document is wanted":     {[]v1alpha1.TranscriptFormat{"txt", "json-v2"}, broken},
+		"an object, and no document": {[]v1alpha1.TranscriptFormat{"txt", "vtt"}, `{"results":7}`},
+		"an array":                   {[]v1alpha1.TranscriptFormat{"txt", "vtt"}, `[]`},
+		"a page":                     {[]v1alpha1.TranscriptFormat{"txt", "json-v2"}, `<html></html>`},
+		"nothing":                    {[]v1alpha1.TranscriptFormat{"txt", "json-v2"}, ``},
 	} {
 		t.Run(name, func(t *testing.T) {
-			job := newJob(t, withFormats(tt.formats...), func(job *v1alpha1.TranscriptionJob) { job.Spec.Transcription.Language = "auto" })
-			q := multi(t, item{"transcript.json-v2", "", "", tt.document}, item{"transcript.txt", "", "", text})
-			if got := r.send(t, job, q); got.status != http.StatusNoContent {
+			bad := func() request {
+				return multi(t, item{"transcript.json-v2", "", "", tt.document}, item{"transcript.txt", "", "", text})
+			}
+			auto := func(job *v1alpha1.TranscriptionJob) { job.Spec.Transcription.Language = "auto" }
+			job := newJob(t, withFormats(tt.formats...), auto)
+			if got := r.send(t, job, bad()); got.status != http.StatusNoContent {
 				t.Fatalf("answer %+v", got)
 			}
-			if diff := cmp.Diff(tt.want, contents(t, r, job)); diff != "" {
-				t.Errorf("stored (-want +got):\n%s", diff)
+			if diff := cmp.Diff(map[string]string{"standup-txt": text}, contents(t, r, job)); diff != "" {
+				t.Errorf("stored of a notification (-want +got):\n%s", diff)
 			}
-			after := read(t, job)
-			if d := after.Status.Document; d == nil || d.Problem == nil || d.JobID != jobID || strings.Contains(*d.Problem, "Hello") {
-				t.Errorf("facts %+v, want a problem", d)
+			if after := read(t, job); after.Status.Document != nil || after.Status.Notification == nil || len(after.Status.Transcripts) != 1 {
+				t.Errorf("recorded of a notification: %+v", after.Status)
 			}
-			if len(after.Status.Transcripts) != len(tt.want) {
-				t.Errorf("recorded %+v", after.Status.Transcripts)
+			for _, document := range []string{spoken, tt.document} {
+				job := newJob(t, withFormats(tt.formats...), auto)
+				if got := r.send(t, job, bad()); got.status != http.StatusNoContent {
+					t.Fatalf("answer %+v", got)
+				}
+				if got := r.send(t, job, delivery(multi(t, item{"transcript.json-v2", "", "", document}))); got.status != http.StatusNoContent {
+					t.Fatalf("answer %+v", got)
+				}
+				d := read(t, job).Status.Document
+				if d == nil || d.JobID != jobID || (d.Problem != nil) != (document != spoken) || strings.Contains(ptr.Deref(d.Problem, ""), "Hello") {
+					t.Errorf("facts %+v, problem %s", d, ptr.Deref(d.Problem, ""))
+				}
+				found := contents(t, r, job)
+				if got, ok := found["standup-json-v2"]; (ok && got != document) || (!ok && document != spoken) || found["standup-txt"] != text {
+					t.Errorf("stored %v", found)
+				}
+				// What comes later does not take the place of what is stored.
+				unchanged(t, r, job, func() {
+					for _, late := range []string{spoken, broken} {
+						r.send(t, job, multi(t, item{"transcript.json-v2", "", "", late}))
+					}
+				})
 			}
-			// A better one that comes later does not take the place of the one that is stored.
-			unchanged(t, r, job, func() { r.send(t, job, multi(t, item{"transcript.json-v2", "", "", spoken})) })
 		})
 	}
-	if got := metric(t, r, `transcription_operator_documents_total{result="unreadable"}`); got != "4" {
-		t.Errorf("%s documents were unreadable, want 4", got)
+	if got := metric(t, r, `transcription_operator_documents_total{result="unreadable"}`); got != "28" {
+		t.Errorf("%s documents were unreadable, want 4 of each", got)
 	}
 }
 
@@ -227,7 +256,7 @@ func TestUnreadableDocumentWithoutRoom(t *testing.T) {
 	})
 	job := newJob(t, withFormats("txt", "vtt"))
 	send := func() answer {
-		return r.send(t, job, multi(t, item{"transcript.json-v2", "", "", broken}, item{"transcript.txt", "", "", text}))
+		return r.send(t, job, delivery(multi(t, item{"transcript.json-v2", "", "", broken}, item{"transcript.txt", "", "", text})))
 	}
 	if got := send(); got.status != http.StatusNoContent {
 		t.Fatalf("answer %+v", got)
@@ -340,7 +369,7 @@ func FuzzDocument(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		batch := &memory{staged: map[store.Key]string{}}
-		in := &intake{batch: batch, wanted: spec.Transcripts.Formats, document: &document{spec: spec, scratch: scratch}}
+		in := &intake{batch: batch, wanted: spec.Transcripts.Formats, document: &document{spec: spec, source: v1alpha1.SourceDelivery, scratch: scratch}}
 		defer in.document.close()
 		b := newBody(bytes.NewReader(content), noDeadlines{}, testingclock.NewFakePassiveClock(time.Unix(0, 0)), Limits{}.withDefaults())
 		err := in.read(t.Context(), http.Header{"Content-Type": {"application/json"}}, b)

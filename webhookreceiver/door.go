@@ -73,6 +73,14 @@ type visit struct {
 	document *v1alpha1.DocumentFacts
 }
 
+// recordable is what the document told, if it is to be recorded.
+func (v *visit) recordable() *v1alpha1.DocumentFacts {
+	if v.document == nil || !isBelieved(v.document, v.notice.source) {
+		return nil
+	}
+	return v.document
+}
+
 // ServeHTTP implements http.Handler.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{started: d.clock.Now()}
@@ -195,7 +203,7 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 		}
 		defer in.batch.Discard()
 		if needsDocument(job, n) {
-			in.document = &document{spec: &job.Spec, scratch: d.scratch}
+			in.document = &document{spec: &job.Spec, source: n.source, scratch: d.scratch}
 			defer in.document.close()
 		}
 	}

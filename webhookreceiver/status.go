@@ -62,7 +62,7 @@ func merge(status *v1alpha1.TranscriptionJobStatus, v *visit, now time.Time) (fa
 			JobID: n.jobID, Attempt: n.target.Attempt, Outcome: n.outcome, Source: n.source, ReceivedAt: metav1.NewTime(now),
 			AudioDuration: n.audioDuration(),
 		},
-		document:    cmp.Or(recordedDocument(status, n), v.document),
+		document:    cmp.Or(recordedDocument(status, n), v.recordable()),
 		transcripts: mergeTranscripts(recordedTranscripts(status, n), v.stored),
 	}
 	before := status.Notification

@@ -105,9 +105,12 @@ const (
 	// ReasonInvalidConfiguration means that the job's configuration cannot work; nothing was submitted. What the schema can
 	// check is refused when the job is created.
 	ReasonInvalidConfiguration = "InvalidConfiguration"
-	// ReasonTranscriptUnreadable means that a rendering that was asked for cannot be made, because the provider's json-v2
-	// document cannot be read. The document is stored as it came.
+	// ReasonTranscriptUnreadable means that the provider's json-v2 document cannot be read, and was asked for, or a rendering
+	// of it. The document is stored as it came, and is not deleted at the provider after it.
 	ReasonTranscriptUnreadable = "TranscriptUnreadable"
+	// ReasonTranscriptNotStored means that the webhook receiver took the transcripts several times, and did not store all that
+	// was asked for: it is of an older version than the manager.
+	ReasonTranscriptNotStored = "TranscriptNotStored"
 	// ReasonRejected means that the provider accepted the job and could not process it.
 	ReasonRejected = "Rejected"
 	// ReasonMediaFetchFailed means that the provider could not fetch the media's URL.
