@@ -30,7 +30,7 @@ func quotingProvider(t *testing.T, backend speechmatics.Backend, status int) *pr
 		if config == "" {
 			t.Error("the submission has no configuration")
 		}
-		answer, err := json.Marshal(map[string]string{"error": "Job rejected", "detail": config})
+		answer, err := json.Marshal(map[string]string{"detail": "Server busy: " + config})
 		if err != nil {
 			t.Error(err)
 		}
@@ -116,7 +116,10 @@ func TestSecrets_quotedByTheProvider(t *testing.T) {
 					t.Errorf("a secret is to be read: %s", text)
 				}
 			}
-			if !strings.Contains(logs.String(), "Job rejected") {
+			if held := p.limits.holding(); (held != "") != (c.backend == speechmatics.Worker) {
+				t.Errorf("held because of %q; this tests what is said while a worker has no room", held)
+			}
+			if !strings.Contains(logs.String(), "Server busy") {
 				t.Errorf("the log does not repeat what the provider said:\n%s", logs.String())
 			}
 		})
