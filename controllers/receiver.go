@@ -20,8 +20,9 @@ import (
 const (
 	// checkTimeout bounds the question whether a job's transcripts could be stored.
 	checkTimeout = 10 * time.Second
-	// receiverHeaderTimeout bounds the wait for the receiver's answer once everything is sent. It stores durably first.
-	receiverHeaderTimeout = 2 * time.Minute
+	// receiverHeaderTimeout bounds the wait for the receiver's answer once everything is sent. It stores durably first, and a long
+	// document has to wait for its turn to be read.
+	receiverHeaderTimeout = 10 * time.Minute
 	// deliveryTimeout bounds a whole delivery. The longest transcripts have some 25 MB.
 	deliveryTimeout = 15 * time.Minute
 )

@@ -80,6 +80,12 @@ func (d *document) spool(r io.Reader) (err error) {
 // received says whether the notification brought the document.
 func (d *document) received() bool { return d != nil && d.file != nil }
 
+// readingTime is how long it may take to read the document: for its facts, and for each transcript that is made of it.
+func (d *document) readingTime() time.Duration {
+	readings := 1 + len(notification.Renderings(d.spec, notification.TargetLanguages(d.spec)))
+	return time.Duration(float64(d.file.Size()) * float64(readings) / readingBytesPerSecond * float64(time.Second))
+}
+
 // close forgets the document.
 func (d *document) close() {
 	if d.received() {

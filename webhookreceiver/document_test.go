@@ -5,9 +5,12 @@ package webhookreceiver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -329,6 +332,102 @@ func TestDocumentWithoutScratch(t *testing.T) {
 			t.Errorf("answer %+v", got)
 		}
 	})
+}
+
+// patientStore notes how much time is left when something is staged.
+type patientStore struct {
+	store.Store
+
+	left chan time.Duration
+}
+
+func (s patientStore) Begin(ctx context.Context, job store.Job) (store.Batch, error) {
+	batch, err := s.Store.Begin(ctx, job)
+	return patientBatch{batch, s.left}, err
+}
+
+type patientBatch struct {
+	store.Batch
+
+	left chan time.Duration
+}
+
+func (b patientBatch) Stage(ctx context.Context, key store.Key, r io.Reader) error {
+	deadline, _ := ctx.Deadline()
+	b.left <- time.Until(deadline)
+	return b.Batch.Stage(ctx, key, r)
+}
+
+// A document has the more time to be read the larger it is, and the more is made of it.
+func TestDocumentHasTime(t *testing.T) {
+	left := make(chan time.Duration, 10)
+	const commit = 20 * time.Second
+	r := start(t, func(o *Options) {
+		o.Store = patientStore{o.Store, left}
+		o.Limits.CommitTimeout = commit
+	})
+	document := spoken + strings.Repeat(" ", 5*readingBytesPerSecond)
+	for languages, want := range map[string]time.Duration{"": 10 * time.Second, "de": 15 * time.Second, "de fr": 20 * time.Second} {
+		job := newJob(t, withFormats("vtt"))
+		if languages != "" {
+			job = newJob(t, withFormats("vtt"), translatedTo(strings.Fields(languages)...))
+		}
+		if got := r.send(t, job, multi(t, item{"transcript.json-v2", "", "", document})); got.status != http.StatusNoContent {
+			t.Fatalf("answer %+v", got)
+		}
+		if got := <-left; got < commit+want-5*time.Second || got > commit+want+time.Second {
+			t.Errorf("translated to %q, there are %s left, want some %s", languages, got, commit+want)
+		}
+		for len(left) > 0 {
+			<-left
+		}
+	}
+}
+
+// Documents are read by turns. One that waits for its turn keeps nobody else waiting, and is not read if its sender goes, or if it was
+// read meanwhile.
+func TestDocumentsTakeTurns(t *testing.T) {
+	r := start(t)
+	if got := cap(r.server.readers); got != runtime.GOMAXPROCS(0) {
+		t.Errorf("%d documents are read at once", got)
+	}
+	for range cap(r.server.readers) {
+		r.server.readers <- struct{}{}
+	}
+	job := newJob(t, withFormats("txt", "vtt"))
+	document := func() request { return multi(t, item{"transcript.json-v2", "", "", spoken}) }
+	ctx, leave := context.WithCancel(t.Context())
+	var impatient, patient sync.WaitGroup
+	impatient.Go(func() {
+		if got, err := r.try(ctx, targetOf(job, 1), document()); err == nil {
+			t.Errorf("a document was read out of turn: %+v", got)
+		}
+	})
+	for range 2 {
+		patient.Go(func() {
+			if got, err := r.try(t.Context(), targetOf(job, 1), document()); err != nil || got.status != http.StatusNoContent {
+				t.Errorf("answer %+v, %v", got, err)
+			}
+		})
+	}
+	waitFor(t, "three documents wait", func() bool { return r.server.options.Scratch.Used() == 3*int64(len(spoken)) })
+	if got := r.send(t, job, request{contentType: "text/plain", body: strings.NewReader(text)}); got.status != http.StatusNoContent {
+		t.Errorf("a text: %+v", got)
+	}
+	leave()
+	impatient.Wait()
+	waitFor(t, "the document is forgotten", func() bool { return r.server.options.Scratch.Used() == 2*int64(len(spoken)) })
+	<-r.server.readers
+	patient.Wait()
+	for len(r.server.readers) > 0 {
+		<-r.server.readers
+	}
+	if after := read(t, job); after.Status.Document == nil || len(after.Status.Transcripts) != 2 {
+		t.Errorf("status %+v", after.Status)
+	}
+	if got := metric(t, r, `transcription_operator_documents_total{result="read"}`); got != "1" {
+		t.Errorf("%s documents were read, want the one that two have sent", got)
+	}
 }
 
 // Two replicas that read one document at once make one set of transcripts.

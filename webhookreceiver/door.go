@@ -43,6 +43,8 @@ type door struct {
 	internal bool
 	// room has as many places as requests are taken at once.
 	room chan struct{}
+	// readers has as many places as documents are read at once, at both doors.
+	readers chan struct{}
 }
 
 // notice is one notification.
@@ -237,16 +239,18 @@ func (d *door) takeIn(r *http.Request, v *visit, in *intake) error {
 
 // commit makes what is made of the document, stores what was staged and records it. It is not given up when the sender goes: it has sent everything.
 func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *visit, in *intake) (result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout)
-	defer cancel()
 	if in.document.received() {
-		facts, err := in.document.stage(ctx, in)
+		leave, err := d.takeTurn(ctx, v)
 		if err != nil {
 			return "", err
 		}
-		facts.JobID, facts.Attempt = v.notice.jobID, v.notice.target.Attempt
-		v.document = facts
+		defer leave() // when it is recorded, so that who sends the same waits for that
+		if err := d.readDocument(ctx, v, in); err != nil {
+			return "", err
+		}
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout)
+	defer cancel()
 	if len(in.staged) > 0 {
 		stored, err := in.batch.Commit(ctx)
 		if err != nil {
@@ -255,6 +259,37 @@ func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *vi
 		v.stored = stored
 	}
 	return d.record(ctx, job, v)
+}
+
+// takeTurn waits until it is a document's turn to be read, as long as the sender does: to read takes a processor, and those that read at
+// once on too few of them would all be late.
+func (d *door) takeTurn(ctx context.Context, v *visit) (leave func(), err error) {
+	// The deadline of the body's last bytes would end the wait, since the connection is read on to learn whether the sender has gone.
+	_ = v.body.connection.SetReadDeadline(time.Time{})
+	select {
+	case d.readers <- struct{}{}:
+		return func() { <-d.readers }, nil
+	case <-ctx.Done():
+		return nil, &store.UnavailableError{Store: "the webhook receiver", Err: errors.New("the sender has gone before it was the transcript's turn to be read")}
+	}
+}
+
+// readDocument makes what is made of the document.
+func (d *door) readDocument(ctx context.Context, v *visit, in *intake) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout+in.document.readingTime())
+	defer cancel()
+	// The sender may have come again while it waited.
+	job, err := d.lookup(ctx, v.notice.target)
+	if err != nil || !needsDocument(job, &v.notice) {
+		return err
+	}
+	facts, err := in.document.stage(ctx, in)
+	if err != nil {
+		return err
+	}
+	facts.JobID, facts.Attempt = v.notice.jobID, v.notice.target.Attempt
+	v.document = facts
+	return nil
 }
 
 // checkStore answers the manager's question whether the job's transcripts could be stored.

@@ -51,6 +51,10 @@ const (
 	retryAfter = 5 * time.Second
 )
 
+// readingBytesPerSecond is how much of a document is read in a second at the least, for its facts and for each transcript that is made of
+// it. A processor of its own reads some 10 MiB in a second; but a document with many channels is read once for each of them.
+const readingBytesPerSecond = 128 << 10
+
 // Limits bound what the receiver takes. A zero field means its default.
 type Limits struct {
 	// PublicRequests is how many notifications are processed at once at the public door; default 32. Each of them needs a few MiB of
@@ -69,7 +73,8 @@ type Limits struct {
 	BodyStall time.Duration
 	// LookupTimeout bounds the look at the job before the body is read; default 10 s.
 	LookupTimeout time.Duration
-	// CommitTimeout bounds storing and recording once the body was read; default 60 s. It holds even if the sender has gone.
+	// CommitTimeout bounds storing and recording once the body was read; default 60 s. It holds even if the sender has gone. To read a
+	// document, and to make transcripts of it, has this much time besides, and more the larger it is.
 	CommitTimeout time.Duration
 }
 

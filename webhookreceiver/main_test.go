@@ -24,6 +24,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -420,5 +421,14 @@ func unchanged(t *testing.T, r *rig, job *v1alpha1.TranscriptionJob, f func()) {
 	}
 	if found := contents(t, r, job); len(found) != had {
 		t.Errorf("something was stored: %v", found)
+	}
+}
+
+// waitFor waits for something to come true.
+func waitFor(t testing.TB, what string, check func() bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 5*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return check(), nil })
+	if err != nil {
+		t.Fatalf("in vain: %s: %v", what, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -67,6 +68,8 @@ type Server struct {
 	readiness *readiness
 	public    *door
 	internal  *door
+	// readers has a place for each document that is read at this moment.
+	readers chan struct{}
 }
 
 // New returns a server; Run starts it.
@@ -77,7 +80,7 @@ func New(o Options) *Server {
 	}
 	o.ShutdownDelay = cmp.Or(o.ShutdownDelay, DefaultShutdownDelay)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, DefaultDrainTimeout)
-	s := &Server{options: o, metrics: newMetrics(o.Keys, o.Scratch)}
+	s := &Server{options: o, metrics: newMetrics(o.Keys, o.Scratch), readers: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	s.readiness = &readiness{
 		client: o.Client, keys: o.Keys, volumes: o.Volumes, clock: o.Clock, log: o.Log.WithName("readiness"), probed: map[string]bool{},
 	}
@@ -92,7 +95,7 @@ func New(o Options) *Server {
 func (s *Server) door(purpose notification.Purpose, source v1alpha1.NotificationSource, requests int) *door {
 	return &door{
 		client: s.options.Client, keys: s.options.Keys, store: s.options.Store, scratch: s.options.Scratch, clock: s.options.Clock, log: s.options.Log,
-		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests),
+		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests), readers: s.readers,
 	}
 }
 
