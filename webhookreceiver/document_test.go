@@ -315,14 +315,39 @@ func TestFactsAreBounded(t *testing.T) {
 	}
 }
 
-// While the scratch folder is full the sender is asked to come again, and nothing is half done.
-func TestDocumentWithoutScratch(t *testing.T) {
+// A document that would never have room in the scratch folder is not asked for again and again.
+func TestDocumentLargerThanScratch(t *testing.T) {
 	r := start(t, func(o *Options) {
 		var err error
 		if o.Scratch, err = store.OpenScratch(t.TempDir(), int64(len(spoken))-1); err != nil {
 			t.Fatal(err)
 		}
 	})
+	job := newJob(t, withFormats("txt", "vtt"))
+	unchanged(t, r, job, func() {
+		got := r.send(t, job, delivery(multi(t, item{"transcript.json-v2", "", "", spoken})))
+		if problem := got.problem(t); got.status != http.StatusUnprocessableEntity || problem.Reason != notification.ReasonTranscriptTooLarge || !strings.Contains(problem.Message, "--scratch-max-bytes") {
+			t.Errorf("answer %+v", got)
+		}
+	})
+}
+
+// While the scratch folder is full the sender is asked to come again, and nothing is half done.
+func TestDocumentWithoutScratch(t *testing.T) {
+	r := start(t, func(o *Options) {
+		var err error
+		if o.Scratch, err = store.OpenScratch(t.TempDir(), int64(len(spoken))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	other, err := r.server.options.Scratch.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
 	job := newJob(t, withFormats("txt", "vtt"))
 	unchanged(t, r, job, func() {
 		q := multi(t, item{"transcript.txt", "", "", text}, item{"transcript.json-v2", "", "", spoken})

@@ -43,9 +43,15 @@ func (e *ConflictError) Error() string {
 type TooLargeError struct {
 	// Limit is the most that is stored, in bytes as they are stored.
 	Limit int64
+	// Scratch means that a transcript alone is larger than the scratch folder may be.
+	Scratch bool
 }
 
 func (e *TooLargeError) Error() string {
+	if e.Scratch {
+		return fmt.Sprintf("a transcript of the job needs more than %d bytes, which is the most that the webhook receiver's scratch folder may hold; "+
+			"have the cluster's administrator raise the webhook receiver's --scratch-max-bytes", e.Limit)
+	}
 	return fmt.Sprintf("the transcripts of the job need more than %d bytes in ConfigMaps, which is the most that one job may use; "+
 		"create a new TranscriptionJob that keeps them on a volume (spec.transcripts.persistentVolumeClaim), "+
 		"or have the cluster's administrator raise the webhook receiver's --configmap-max-bytes", e.Limit)

@@ -33,7 +33,7 @@ func OpenScratch(path string, maxBytes int64) (*Scratch, error) {
 	return s, f.Close()
 }
 
-// Create makes an empty file. Its errors, and those of writing to the file, are *UnavailableError.
+// Create makes an empty file. Its errors, and those of writing to the file, are *UnavailableError, but for a file that is too large.
 func (s *Scratch) Create() (*ScratchFile, error) {
 	f, err := os.CreateTemp(s.path, "transcript-*")
 	if err != nil {
@@ -59,8 +59,11 @@ type ScratchFile struct {
 	size    int64
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. A file that has no room even if it is alone is a *TooLargeError.
 func (f *ScratchFile) Write(p []byte) (int, error) {
+	if f.size+int64(len(p)) > f.scratch.maxBytes {
+		return 0, &TooLargeError{Limit: f.scratch.maxBytes, Scratch: true}
+	}
 	if used := f.scratch.used.Add(int64(len(p))); used > f.scratch.maxBytes {
 		f.scratch.used.Add(-int64(len(p)))
 		return 0, f.scratch.unavailable(fmt.Errorf("it would hold more than %d bytes; see the webhook receiver's --scratch-max-bytes", f.scratch.maxBytes))
