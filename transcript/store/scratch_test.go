@@ -110,13 +110,20 @@ func TestScratchThatIsNotThere(t *testing.T) {
 
 // A transcript for ConfigMaps that does not fit into the scratch folder may fit when others are through.
 func TestConfigMapOfAFullScratchFolder(t *testing.T) {
-	scratch, err := OpenScratch(t.TempDir(), 40_000)
+	scratch, err := OpenScratch(t.TempDir(), 200_000)
 	if err != nil {
+		t.Fatal(err)
+	}
+	other := scratchFile(t, scratch)
+	if _, err := io.WriteString(other, noise(160_000)); err != nil {
 		t.Fatal(err)
 	}
 	var unavailable *UnavailableError
 	if _, err := keep(t, NewConfigMaps(env.Client, scratch, 1<<20), configMapJob(t), "txt", noise(100_000)); !errors.As(err, &unavailable) {
 		t.Errorf("Stage() = %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if used := scratch.used.Load(); used != 0 {
 		t.Errorf("%d bytes are in use after the end", used)
