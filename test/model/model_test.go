@@ -5,8 +5,10 @@ package model
 
 import (
 	"bytes"
+	_ "embed"
 	"errors"
 	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -16,6 +18,11 @@ import (
 
 // full has the larger budgets checked, which takes minutes and some gigabytes of memory (make model).
 var full = flag.Bool("model.full", false, "check the model with larger budgets, which takes minutes")
+
+// submission is the model: embedded, so that go test notices when it changes.
+//
+//go:embed submission.pml
+var submission []byte
 
 // budgets bound what goes wrong in one run.
 type budgets string
@@ -125,11 +132,11 @@ var (
 // check has spin explore the model exhaustively. To optimize the search pays for long ones only.
 func check(t *testing.T, optimize string, b budgets, flags ...string) result {
 	t.Helper()
-	model, err := filepath.Abs("submission.pml")
-	if err != nil {
+	dir := t.TempDir()
+	model := filepath.Join(dir, "submission.pml")
+	if err := os.WriteFile(model, submission, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	defines := strings.Fields(string(b) + " " + strings.Join(flags, " "))
 	run(t, dir, "spin", append(defines, "-a", model)...)
 	// Safety is enough: what must happen eventually is asked at every end.
