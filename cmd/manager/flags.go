@@ -41,6 +41,7 @@ type config struct {
 	allowedBaseURLs        []string
 	allowPrivateAddresses  bool
 	pollInterval           time.Duration
+	timings                timings
 	zap                    zap.Options
 }
 
@@ -61,6 +62,7 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.StringVar(&allowedBaseURLs, "allowed-base-urls", "", "comma-separated base URLs that SpeechmaticsAccounts may use besides the regions")
 	flags.BoolVar(&c.allowPrivateAddresses, "allow-private-addresses", false, "let the provider's address be loopback, private or link-local")
 	flags.DurationVar(&c.pollInterval, "poll-interval", 30*time.Second, "how often a running job is looked at where no notification is expected, 1s to 1h")
+	c.timings.bind(flags)
 	c.zap.BindFlags(flags)
 	ctrlconfig.RegisterFlags(flags)
 	if err := flags.Parse(args); err != nil {
@@ -109,6 +111,7 @@ func (c *config) validate() error {
 	if c.pollInterval < time.Second || c.pollInterval > time.Hour {
 		problems = append(problems, fmt.Errorf("--poll-interval is %s; it must be between 1s and 1h", c.pollInterval))
 	}
+	problems = append(problems, c.timings.validate())
 	return errors.Join(problems...)
 }
 

@@ -50,6 +50,15 @@ func TestRun_badFlags(t *testing.T) {
 		{"base URL that is none", complete("--allowed-base-urls=speech"), "--allowed-base-urls"},
 		{"interval too short", complete("--poll-interval=1ms"), "--poll-interval is 1ms"},
 		{"interval too long", complete("--poll-interval=2h"), "--poll-interval is 2h"},
+		{"window too short", complete("--submission-window=1ms"), "--submission-window is 1ms; it must be between 1s and 1h"},
+		{"lag too long", complete("--list-lag=2h"), "--list-lag is 2h"},
+		{"negative skew", complete("--clock-skew=-1s"), "--clock-skew is -1s"},
+		{"provider's skew too long", complete("--provider-clock-skew=48h"), "--provider-clock-skew is 48h"},
+		{"no interval for secrets", complete("--secret-interval=0s"), "--secret-interval is 0s"},
+		{"retries without pause", complete("--retry-interval=0s"), "--retry-interval is 0s"},
+		{"lease too short", complete("--leader-elect-lease-duration=10s"), "--leader-elect-lease-duration is 10s; it must be longer than --leader-elect-renew-deadline"},
+		{"deadline too short", complete("--leader-elect-renew-deadline=2s"), "must be longer than 1.2 times --leader-elect-retry-period"},
+		{"no retry period", complete("--leader-elect-retry-period=0s"), "--leader-elect-retry-period is 0s"},
 		{"unknown flag", complete("--nonsense"), "nonsense"},
 		{"argument", complete("start"), `unexpected argument "start"`},
 	} {
@@ -63,6 +72,30 @@ func TestRun_badFlags(t *testing.T) {
 			}
 			if strings.Contains(stderr.String(), "secret") && c.name == "callback with password" {
 				t.Errorf("the message repeats the password:\n%s", stderr.String())
+			}
+		})
+	}
+}
+
+// TestParseFlags_timings has the documented defaults, and takes what is given.
+func TestParseFlags_timings(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want timings
+	}{
+		{"defaults", complete(), timings{time.Minute, time.Minute, 10 * time.Second, 10 * time.Minute, 5 * time.Minute, 10 * time.Second, 15 * time.Second, 10 * time.Second, 2 * time.Second}},
+		{"given", complete("--submission-window=3s", "--list-lag=1s", "--clock-skew=500ms", "--provider-clock-skew=1m", "--secret-interval=2s", "--retry-interval=500ms",
+			"--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=400ms"),
+			timings{3 * time.Second, time.Second, 500 * time.Millisecond, time.Minute, 2 * time.Second, 500 * time.Millisecond, 3 * time.Second, 2 * time.Second, 400 * time.Millisecond}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config, err := parseFlags(c.args, &bytes.Buffer{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if config.timings != c.want {
+				t.Errorf("timings %+v, want %+v", config.timings, c.want)
 			}
 		})
 	}

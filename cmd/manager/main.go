@@ -86,6 +86,12 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 		AllowedBaseURLs:       config.allowedBaseURLs,
 		AllowPrivateAddresses: config.allowPrivateAddresses,
 		PollInterval:          config.pollInterval,
+		SubmissionWindow:      config.timings.submissionWindow,
+		ListLag:               config.timings.listLag,
+		ClockSkew:             config.timings.clockSkew,
+		ProviderClockSkew:     config.timings.providerClockSkew,
+		SecretInterval:        config.timings.secretInterval,
+		RetryInterval:         config.timings.retryInterval,
 	}
 	if err := controllers.SetupWithManager(mgr, receiver, keys, options, nil); err != nil {
 		return err
@@ -132,6 +138,9 @@ func newManager(config *config) (ctrl.Manager, error) {
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       config.namespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &config.timings.leaseDuration,
+		RenewDeadline:                 &config.timings.renewDeadline,
+		RetryPeriod:                   &config.timings.retryPeriod,
 		Cache:                         cache.Options{DefaultNamespaces: config.watched()},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 	})
