@@ -103,6 +103,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m).
 model: ## Check the protocol's model with larger budgets (some five minutes; needs spin and a C compiler).
 	go test -count=1 -timeout 60m -v ./test/model -run TestProtocol -model.full
 
+.PHONY: scale
+scale: ## Run the tests of many jobs with their full sizes, and print figures (some ten minutes).
+	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 60m -v -parallel 1 -run TestScale ./controllers -scale.full
+
 .PHONY: demo
 demo: build bin/control-plane ## Transcribe real files through the real programs, on this machine, and check the results.
 	hack/demo.sh
