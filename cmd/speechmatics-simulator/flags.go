@@ -89,9 +89,14 @@ first is the default; a name alone is false by default. Durations are such as 1.
 Admin endpoints, for this machine only unless --admin-token is set:
   GET, PUT /admin/faults                        the faults, as a JSON array
   GET, PUT /admin/behaviour                     see --behaviour
-  GET      /admin/ledger?reference=R            every job ever accepted, or those of a tracking.reference
+  GET      /admin/ledger?reference=R            every job ever accepted and what became of it, or those of
+                                                a tracking.reference
   GET      /admin/jobs                          all jobs
   POST     /admin/jobs/ID/reject|expire|delete  end a job
+  POST     /admin/foreign?key=K&count=N&spread=1h  add jobs of somebody else to a key's project
+  POST     /admin/outage?for=30s&kind=K         let the API be down: refuse, 503, html or hang
+  DELETE   /admin/outage                        end that
+  GET      /admin/requests                      requests so far, by operation and status (0: no answer)
   POST     /admin/restart                       restart an HTTP batch worker, which forgets everything
   PUT, DELETE /admin/keys/KEY                   add (?project=P) or revoke an API key
 GET /healthz answers 200.
@@ -124,6 +129,7 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.StringArrayVar(&w.apiKeys, "api-key", nil, "API key of the default project; repeatable, at least one key is needed (not with --backend appliance or worker)")
 	flags.StringArrayVar(&w.projectKeys, "project-key", nil, "PROJECT=KEY, an API key of another project, which sees only its own jobs; repeatable")
 	flags.Float64Var(&o.Speed, "speed", 1, "divides processing time, gaps between retries, and retention")
+	flags.DurationVar(&o.ClockOffset, "clock-offset", 0, "how far this server's clock is ahead of the machine's (negative: behind)")
 	flags.StringVar(&w.transcripts, "transcripts", "", "folder with the words of uploads: <stem of the file name>.txt or <SHA-256 of the media>.txt")
 	flags.StringVar(&w.media, "media", "", "folder whose files are served at /media/, so that there is something to fetch")
 	flags.DurationVar(&o.Processing.Base, "processing-base", 0, "time that every job takes, before --speed (0: 1s; negative: none)")

@@ -194,6 +194,23 @@ func TestBackendFlag(t *testing.T) {
 	}
 }
 
+func TestClockOffsetFlag(t *testing.T) {
+	p := launch(t, "--api-key", "key-1", "--clock-offset", "-48h")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	date, err := http.ParseTime(response.Header.Get("Date"))
+	if off := time.Until(date); err != nil || off > -47*time.Hour || off < -49*time.Hour {
+		t.Errorf("Date is off by %v, %v", off, err)
+	}
+}
+
 func TestBadFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -241,7 +258,7 @@ func TestHelp(t *testing.T) {
 	if code := run(t.Context(), []string{"--help"}, &stdout, &stderr); code != exitOK || stderr.Len() > 0 {
 		t.Errorf("exit code %d: %s", code, &stderr)
 	}
-	for _, want := range []string{"--listen", "--api-key", "--lose-notifications-for-title", "/admin/ledger"} {
+	for _, want := range []string{"--listen", "--api-key", "--lose-notifications-for-title", "--clock-offset", "/admin/ledger", "/admin/outage", "/admin/foreign", "/admin/requests"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %s", want)
 		}

@@ -5,9 +5,12 @@ package simulator
 
 import (
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,6 +31,10 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("GET /admin/ledger", s.getLedger)
 	mux.HandleFunc("GET /admin/jobs", s.adminJobs)
 	mux.HandleFunc("POST /admin/jobs/{id}/{action}", s.adminJob)
+	mux.HandleFunc("POST /admin/foreign", s.postForeign)
+	mux.HandleFunc("POST /admin/outage", s.postOutage)
+	mux.HandleFunc("DELETE /admin/outage", s.deleteOutage)
+	mux.HandleFunc("GET /admin/requests", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
 	mux.HandleFunc("POST /admin/restart", s.postRestart)
 	mux.HandleFunc("PUT /admin/keys/{key}", s.putKey)
 	mux.HandleFunc("DELETE /admin/keys/{key}", s.revokeKey)
@@ -109,6 +116,8 @@ type JobState struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// Errors are the number of recorded errors.
 	Errors int `json:"errors"`
+	// Foreign is a job of somebody else, see AddForeign.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
 // Jobs returns all jobs, oldest first.
@@ -120,7 +129,7 @@ func (s *Server) Jobs() []JobState {
 		s.refresh(j)
 		states = append(states, JobState{
 			ID: j.id, Project: j.project, Status: string(j.status), Title: j.config.tracking.title,
-			Reference: j.config.tracking.reference, CreatedAt: j.createdAt, Errors: len(j.errors),
+			Reference: j.config.tracking.reference, CreatedAt: j.createdAt, Errors: len(j.errors), Foreign: j.foreign,
 		})
 	}
 	return states
@@ -166,7 +175,7 @@ func (s *Server) ExpireJob(id string) bool {
 	if !ok || (j.status != statusDone && j.status != statusRejected) {
 		return false
 	}
-	s.forget(j, statusExpired)
+	s.forget(j, statusExpired, RemoverAdmin)
 	return true
 }
 
@@ -180,8 +189,45 @@ func (s *Server) DeleteJob(id string) bool {
 	if !ok || gone {
 		return false
 	}
-	s.remove(j)
+	s.remove(j, RemoverAdmin)
 	return true
+}
+
+// postForeign adds jobs of somebody else.
+func (s *Server) postForeign(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	n, err := strconv.Atoi(query.Get("count"))
+	if err != nil {
+		err = fmt.Errorf("count: %q is not a number", query.Get("count"))
+	}
+	spread, spreadErr := time.ParseDuration(query.Get("spread"))
+	if err = errors.Join(err, spreadErr); err == nil {
+		err = s.AddForeign(query.Get("key"), n, spread)
+	}
+	s.answerOrder(w, err)
+}
+
+// postOutage lets the API be down.
+func (s *Server) postOutage(w http.ResponseWriter, r *http.Request) {
+	d, err := time.ParseDuration(r.URL.Query().Get("for"))
+	if err == nil {
+		err = s.Outage(OutageKind(r.URL.Query().Get("kind")), d)
+	}
+	s.answerOrder(w, err)
+}
+
+func (s *Server) deleteOutage(w http.ResponseWriter, _ *http.Request) {
+	s.EndOutage()
+	s.answerOrder(w, nil)
+}
+
+// answerOrder says that something was ordered, or why not.
+func (s *Server) answerOrder(w http.ResponseWriter, err error) {
+	if err != nil {
+		s.writeError(w, http.StatusUnprocessableEntity, "Unprocessable Entity", err.Error())
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *Server) postRestart(w http.ResponseWriter, _ *http.Request) {

@@ -18,7 +18,8 @@
 // Options.Speed divides simulated durations: processing (a quarter of the recording's length and one
 // second), the attempts to fetch (1.7, 3.9, 13.9 and 33.9 s after the submission), the gaps between
 // attempts to notify (15.5, 20.5 and 30.3 s), retention (7 days). Rate limits, the wait parameter,
-// timeouts and the delays of faults are wall time.
+// timeouts, outages and the delays of faults are wall time. Options.ClockOffset lets the server believe that it is
+// another time, as servers do.
 //
 // # Side files
 //
@@ -128,11 +129,18 @@
 //	PUT    /admin/faults               replace them; see Fault
 //	GET    /admin/behaviour            what is in force where the documentation is silent
 //	PUT    /admin/behaviour            replace it; see Behaviour
-//	GET    /admin/ledger?reference=R   every job that was ever accepted, all or those of a tracking.reference
+//	GET    /admin/ledger?reference=R   every job that was ever accepted, and what became of it, all or those of a
+//	                                   tracking.reference
 //	GET    /admin/jobs                 all jobs, without secrets
 //	POST   /admin/jobs/{id}/reject     end a running job as rejected
 //	POST   /admin/jobs/{id}/expire     let an ended job expire
 //	POST   /admin/jobs/{id}/delete     delete a job, as another user of the project could
+//	POST   /admin/foreign?key=K&count=N&spread=1h
+//	                                   add jobs of somebody else to a key's project, created over the past spread
+//	POST   /admin/outage?for=30s&kind=K
+//	                                   let the API be down: refuse, 503, html or hang; see OutageKind
+//	DELETE /admin/outage               end an outage before its time
+//	GET    /admin/requests             how many requests there were, by operation and status (0: no answer)
 //	POST   /admin/restart              restart an HTTP batch worker, which forgets everything
 //	PUT    /admin/keys/{key}?project=P add an API key
 //	DELETE /admin/keys/{key}           revoke one

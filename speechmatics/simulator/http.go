@@ -55,6 +55,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.clock.Now()
 	w.Header().Set("Server", serverName)
 	w.Header().Set("Request-Id", newRequestID())
+	w.Header().Set("Date", start.UTC().Format(http.TimeFormat))
 	// The documentation's examples end in a slash, the SDKs' requests do not.
 	if path := strings.TrimRight(r.URL.Path, "/"); path != "" && path != r.URL.Path {
 		r = r.Clone(r.Context())

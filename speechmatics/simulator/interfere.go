@@ -11,9 +11,15 @@ import (
 	"time"
 )
 
-// withFaults puts the faults that concern requests around a handler.
+// withFaults puts the faults that concern requests around a handler, and counts what is answered.
 func (s *Server) withFaults(operation Operation, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &statusRecorder{ResponseWriter: w}
+		w = answer
+		defer func() { s.requests.count(operation, answer.status) }()
+		if s.struck(w, r) {
+			return
+		}
 		about := s.subjectOf(r)
 		if f, ok := s.faults.ofRequest(FaultLatency, operation, about); ok && !s.sleep(r.Context(), time.Duration(f.Delay)) {
 			return

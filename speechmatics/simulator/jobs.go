@@ -39,9 +39,13 @@ type job struct {
 	ended, notified chan struct{}
 	// visibleAt is when it appears in lists.
 	visibleAt time.Time
+	// foreign says that nobody submitted it, see AddForeign.
+	foreign bool
 
 	// ----
 
+	// entry is the ledger's.
+	entry     *LedgerEntry
 	status    status
 	endedAt   time.Time
 	expiresAt time.Time // zero: never
@@ -160,14 +164,15 @@ func (s *Server) admit(j *job) error {
 		j.early = &f
 	}
 	s.jobs[j.id] = j
-	s.newest = append(s.newest, j)
+	s.newest = s.newest.with(j)
 	s.running[j.project]++
-	s.ledger = append(s.ledger, ledgerEntry(j))
+	j.entry = ledgerEntry(j)
+	s.ledger = append(s.ledger, j.entry)
 	s.work.Go(func() { s.process(ctx, j) })
 	if f, ok := s.faults.ofJob(FaultDelete, j.subject()); ok {
 		s.work.Go(func() {
 			if s.sleep(j.run, time.Duration(f.Delay)) {
-				s.remove(j)
+				s.remove(j, RemoverFault)
 			}
 		})
 	}
@@ -198,7 +203,7 @@ func (s *Server) find(by caller, id string) (*job, bool) {
 // refresh lets a job expire if it is time. The caller holds s.mu.
 func (s *Server) refresh(j *job) {
 	if (j.status == statusDone || j.status == statusRejected) && !j.expiresAt.IsZero() && !s.clock.Now().Before(j.expiresAt) {
-		s.forget(j, statusExpired)
+		s.forget(j, statusExpired, RemoverRetention)
 	}
 }
 
@@ -211,8 +216,11 @@ func (s *Server) statusOf(j *job) status {
 }
 
 // forget takes away what a job holds. The caller holds s.mu.
-func (s *Server) forget(j *job, as status) {
+func (s *Server) forget(j *job, as status, by Remover) {
 	s.settle(j, as)
+	if j.entry.DeletedBy == "" {
+		j.entry.DeletedAt, j.entry.DeletedBy = s.now(), by
+	}
 	j.media.remove()
 	j.media, j.script, j.text = nil, nil, nil
 }
@@ -225,21 +233,22 @@ func (s *Server) settle(j *job, as status) {
 			s.enginesUsed -= j.engines
 		}
 		j.endedAt = s.now()
+		j.entry.EndedAt = j.endedAt
 		close(j.ended)
 	}
-	j.status = as
+	j.status, j.entry.Status = as, string(as)
 }
 
 // remove deletes a job, and stops it if it is running.
-func (s *Server) remove(j *job) {
+func (s *Server) remove(j *job, by Remover) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j.cancel()
 	if j.status == statusRunning && s.Behaviour().NotifyDeletion && !s.closed {
 		s.work.Go(func() { s.notifyAll(j.run, j, outcomeError) })
 	}
-	s.forget(j, statusDeleted)
-	s.log.Info("job deleted", "job", j.id)
+	s.forget(j, statusDeleted, by)
+	s.log.Info("job deleted", "job", j.id, "by", by)
 }
 
 // addError records an event of a job, which is not the end of it.

@@ -73,9 +73,14 @@ func (k *keyring) of(r *http.Request) (*apiKey, bool) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, false
 	}
+	return k.find(strings.TrimSpace(token))
+}
+
+// find returns a key by what clients send.
+func (k *keyring) find(secret string) (*apiKey, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	key, ok := k.keys[sha256.Sum256([]byte(strings.TrimSpace(token)))]
+	key, ok := k.keys[sha256.Sum256([]byte(secret))]
 	return key, ok
 }
 

@@ -3,12 +3,9 @@
 
 package simulator
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
-// LedgerEntry says that a job was accepted. It stays when the job is deleted or expires.
+// LedgerEntry says that a job was accepted, and what became of it. It stays when the job is deleted or expires.
 type LedgerEntry struct {
 	// Reference and Title are those of the job's tracking.
 	Reference string `json:"reference"`
@@ -17,20 +14,51 @@ type LedgerEntry struct {
 	JobID     string    `json:"jobID"`
 	Project   string    `json:"project"`
 	CreatedAt time.Time `json:"createdAt"`
+	// Status is the job's state as the API names it: running, done, rejected, deleted or expired.
+	Status string `json:"status"`
+	// EndedAt is when it stopped running, whyever; zero while it runs.
+	EndedAt time.Time `json:"endedAt,omitzero"`
+	// DeletedAt is when a deleted or expired job was removed, and DeletedBy by whom.
+	DeletedAt time.Time `json:"deletedAt,omitzero"`
+	DeletedBy Remover   `json:"deletedBy,omitempty"`
 }
 
-func ledgerEntry(j *job) LedgerEntry {
-	return LedgerEntry{
+// Remover is who removes a job.
+type Remover string
+
+// Who removes jobs.
+const (
+	// RemoverAPI is a client, by DELETE.
+	RemoverAPI Remover = "api"
+	// RemoverAdmin is an admin endpoint or a method of Server.
+	RemoverAdmin Remover = "admin"
+	// RemoverFault is a FaultDelete.
+	RemoverFault Remover = "fault"
+	// RemoverRetention is the end of the time for which jobs are kept.
+	RemoverRetention Remover = "retention"
+	// RemoverWorker is an HTTP batch worker that remembers no more jobs, or was restarted.
+	RemoverWorker Remover = "worker"
+)
+
+func ledgerEntry(j *job) *LedgerEntry {
+	return &LedgerEntry{
 		Reference: j.config.tracking.reference, Title: j.config.tracking.title,
-		JobID: j.id, Project: j.project, CreatedAt: j.createdAt,
+		JobID: j.id, Project: j.project, CreatedAt: j.createdAt, Status: string(j.status),
 	}
 }
 
-// Ledger returns every job that was ever accepted, oldest first.
+// Ledger returns every job that was ever accepted, in the order in which they were.
 func (s *Server) Ledger() []LedgerEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.ledger)
+	for _, j := range s.newest {
+		s.refresh(j)
+	}
+	entries := make([]LedgerEntry, 0, len(s.ledger))
+	for _, entry := range s.ledger {
+		entries = append(entries, *entry)
+	}
+	return entries
 }
 
 // Submissions counts the jobs that were ever accepted with a tracking.reference.

@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"iter"
 	"math"
 	"net/http"
 	"strconv"
@@ -75,9 +76,11 @@ func (s *Server) list(q listQuery) []jobDetails {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	page := []jobDetails{}
-	for i := len(s.newest) - 1; i >= 0 && len(page) < q.limit; i-- {
-		j := s.newest[i]
-		if !q.by.sees(j) || !q.covers(j, b) || now.Before(j.visibleAt) {
+	for j := range q.candidates(s.newest, b) {
+		if len(page) == q.limit {
+			break
+		}
+		if !q.by.sees(j) || now.Before(j.visibleAt) {
 			continue
 		}
 		s.refresh(j)
@@ -93,8 +96,10 @@ func (s *Server) list(q listQuery) []jobDetails {
 	return page
 }
 
-// covers says whether a job was created before the bound.
-func (q listQuery) covers(j *job, b Behaviour) bool {
-	return q.createdBefore.IsZero() || j.createdAt.Before(q.createdBefore) ||
-		(b.CreatedBeforeInclusive && j.createdAt.Equal(q.createdBefore))
+// candidates are the jobs that were created before the bound, newest first.
+func (q listQuery) candidates(all timeline, b Behaviour) iter.Seq[*job] {
+	if q.createdBefore.IsZero() {
+		return backward(all)
+	}
+	return all.before(q.createdBefore, b.CreatedBeforeInclusive)
 }

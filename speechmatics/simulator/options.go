@@ -33,6 +33,9 @@ type Options struct {
 	Speed float64
 	// Clock tells the time; nil is the real clock.
 	Clock clock.Clock
+	// ClockOffset is how far the server's idea of the time is ahead of Clock's (negative: behind): when jobs were created, what
+	// created_before is compared with, the Date header, when keys and jobs expire.
+	ClockOffset time.Duration
 	// Logger receives one line per request and per event of a job; nil discards them. Keys, auth
 	// headers and the queries of URLs are never logged.
 	Logger *slog.Logger
@@ -150,6 +153,9 @@ func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
+	if o.ClockOffset != 0 {
+		o.Clock = offsetClock{Clock: o.Clock, by: o.ClockOffset}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -159,6 +165,18 @@ func (o Options) withDefaults() Options {
 	o.Behaviour = o.Behaviour.withDefaults()
 	return o
 }
+
+// offsetClock is a clock that is wrong.
+type offsetClock struct {
+	clock.Clock
+	by time.Duration
+}
+
+// Now is the time as the server believes it is.
+func (c offsetClock) Now() time.Time { return c.Clock.Now().Add(c.by) }
+
+// Since is the time since a time of this clock.
+func (c offsetClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // orDefault sets *value where it is zero.
 func orDefault[T comparable](value *T, fallback T) {

@@ -103,7 +103,7 @@ func (s *Server) deleteJob(w http.ResponseWriter, r *http.Request, by caller) {
 	if !s.shown(w, details.Status, details) {
 		return
 	}
-	s.remove(j)
+	s.remove(j, RemoverAPI)
 	details.Status = statusDeleted
 	writeJSON(w, http.StatusOK, map[string]jobDetails{"job": details})
 }

@@ -28,6 +28,8 @@ type Server struct {
 	log       *slog.Logger
 	behaviour atomic.Pointer[Behaviour]
 	faults    faultBook
+	outage    atomic.Pointer[outage]
+	requests  requestBook
 	keys      keyring
 	anonymous apiKey // who needs no key on premises
 	// tokenSecret signs temporary keys, which are recognised by being known, though.
@@ -43,13 +45,12 @@ type Server struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
-	mu     sync.Mutex // guards all below, and the mutable fields of every job
-	closed bool
-	jobs   map[string]*job
-	// newest holds the jobs in the order of their submission.
-	newest  []*job
+	mu      sync.Mutex // guards all below, and the mutable fields of every job
+	closed  bool
+	jobs    map[string]*job
+	newest  timeline
 	running map[string]int // by project
-	ledger  []LedgerEntry
+	ledger  []*LedgerEntry // in the order of submission
 	usage   map[usageKey]usageSum
 	// run ends with the present process of an HTTP batch worker, see Restart.
 	run    context.Context //nolint:containedctx // as life

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 )
 
 // workerRoutes are what an HTTP batch worker answers beside the API, and what it does not.
@@ -79,7 +78,7 @@ func (s *Server) boundHistory() {
 		return
 	}
 	ended := 0
-	for _, j := range slices.Backward(s.newest) {
+	for j := range backward(s.newest) {
 		if j.status == statusRunning {
 			continue
 		}
@@ -113,7 +112,7 @@ func (s *Server) Restart() bool {
 // calls withoutDropped.
 func (s *Server) drop(j *job) {
 	j.cancel()
-	s.forget(j, statusDeleted)
+	s.forget(j, statusDeleted, RemoverWorker)
 	delete(s.jobs, j.id)
 }
 
