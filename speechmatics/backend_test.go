@@ -105,6 +105,9 @@ func TestUnsupported(t *testing.T) {
 			_, err := collect(c.ListJobs(ctx, ListOptions{}))
 			return err
 		}},
+		{opListPage, func(can Capabilities) bool { return can.CanList }, func(ctx context.Context, c *Client) error {
+			return c.ListPage(ctx, time.Time{}, func(*Job) {})
+		}},
 		{opGetJob, func(can Capabilities) bool { return can.KnowsWait }, func(ctx context.Context, c *Client) error {
 			_, err := c.GetJob(ctx, "a", Wait(1))
 			return err

@@ -151,6 +151,7 @@ func TestCreateJobRequest(t *testing.T) {
 			var receiveErr error
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				got, receiveErr = receive(r)
+				w.Header().Set("Date", "Fri, 02 Jan 2026 03:04:05 GMT")
 				answer(http.StatusCreated, "application/json", `{"id":"z2jfp1jwu1"}`)(w, r)
 			}, WithIntegration("test-1.0"))
 			fences := 0
@@ -160,7 +161,7 @@ func TestCreateJobRequest(t *testing.T) {
 			if err != nil || receiveErr != nil {
 				t.Fatal(err, receiveErr)
 			}
-			if diff := cmp.Diff(&CreatedJob{ID: "z2jfp1jwu1", RequestID: "0123456789abcdef0123456789abcdef"}, created); diff != "" {
+			if diff := cmp.Diff(&CreatedJob{ID: "z2jfp1jwu1", RequestID: "0123456789abcdef0123456789abcdef", Date: at(0, 0)}, created); diff != "" {
 				t.Error(diff)
 			}
 			if fences != 1 {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 )
 
 const (
@@ -23,6 +24,9 @@ type CreatedJob struct {
 	ID string
 	// RequestID identifies the submission, for the provider's support.
 	RequestID string
+	// Date is when the answer was sent, by the provider's clock and to the second (the header Date): the job was created then, or a little
+	// before. It tells where in the list the job is. Zero if the answer does not say.
+	Date time.Time
 	// Status is how the job was doing at the end of CreateJobRequest.Wait: JobDone, JobRejected, JobDeleted or "created", which means that
 	// it still ran. Empty without Wait.
 	Status JobStatus
@@ -47,7 +51,9 @@ func (k *call) readCreated(resp *http.Response, submission CreateJobRequest) (*C
 	id := answer.id()
 	switch problem := jobIDProblem(id); {
 	case problem == "":
-		return answer.created(id, k.requestID(resp), submission.Wait > 0), nil
+		created := answer.created(id, k.requestID(resp), submission.Wait > 0)
+		created.Date = dateOf(resp)
+		return created, nil
 	case source.broken != nil:
 		return nil, k.transportError(source.broken)
 	case err != nil:
@@ -55,6 +61,15 @@ func (k *call) readCreated(resp *http.Response, submission CreateJobRequest) (*C
 	default:
 		return nil, k.responseError(resp, errors.New("the job's ID "+problem))
 	}
+}
+
+// dateOf is when an answer was sent; zero if it does not say.
+func dateOf(resp *http.Response) time.Time {
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return date
 }
 
 // createdAnswer is the answer to a submission, as far as it could be read.

@@ -20,6 +20,7 @@ const (
 	opGetJob      = "GetJob"
 	opJobDocument = "JobDocument"
 	opListJobs    = "ListJobs"
+	opListPage    = "ListPage"
 	opTranscript  = "Transcript"
 	opDeleteJob   = "DeleteJob"
 	opLog         = "Log"

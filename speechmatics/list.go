@@ -95,24 +95,56 @@ func (c *Client) nextPage(ctx context.Context, pages *pager, before func(context
 			return nil, false, err
 		}
 	}
-	call := &call{operation: opListJobs, method: http.MethodGet, segments: []string{"jobs"}, query: pages.query()}
-	resp, err := c.do(ctx, call)
+	var page []*Job
+	call := listCall(opListJobs, pages.query())
+	resp, err := c.readPage(ctx, call, func(job *Job) { page = append(page, job) })
 	if err != nil {
 		return nil, false, err
 	}
-	defer closeBody(resp)
-	source := &trackedReader{source: resp.Body, maxTotal: maxPageBytes, maxItem: maxJobBytes}
-	page, err := decodePage(source)
-	if source.broken != nil {
-		return nil, false, call.transportError(source.broken)
-	}
-	if err == nil {
-		jobs, more, err = pages.advance(page)
-	}
+	jobs, more, err = pages.advance(page)
 	if err != nil {
 		return jobs, false, call.responseError(resp, err)
 	}
 	return jobs, more, nil
+}
+
+// ListPage reads one page of the list of [Client.ListJobs], newest first: the up to 100 jobs that were created before a time, to the
+// millisecond (rounded up); the newest of all if it is zero. Deleted jobs are left out. Whether a job of this very millisecond is
+// among them is not documented.
+//
+// It is for callers who know where in the list the jobs are that they care for. Visit is called for each job as it is read, and
+// nothing is kept, so that memory does not grow with what is listed. It may have been called for some before an error: what it was told is
+// so, but the page is not whole. Errors are those of ListJobs.
+func (c *Client) ListPage(ctx context.Context, createdBefore time.Time, visit func(*Job)) error {
+	pages, err := newPager(ListOptions{CreatedBefore: createdBefore})
+	if err != nil {
+		return err
+	}
+	_, err = c.readPage(ctx, listCall(opListPage, pages.query()), visit)
+	return err
+}
+
+func listCall(operation string, query url.Values) *call {
+	return &call{operation: operation, method: http.MethodGet, segments: []string{"jobs"}, query: query}
+}
+
+// readPage sends the request of a page, and calls visit for each job on it. It returns the answer, read and closed, to tell about it.
+func (c *Client) readPage(ctx context.Context, call *call, visit func(*Job)) (*http.Response, error) {
+	resp, err := c.do(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBody(resp)
+	source := &trackedReader{source: resp.Body, maxTotal: maxPageBytes, maxItem: maxJobBytes}
+	err = decodePage(source, visit)
+	switch {
+	case source.broken != nil:
+		return resp, call.transportError(source.broken)
+	case err != nil:
+		return resp, call.responseError(resp, err)
+	default:
+		return resp, nil
+	}
 }
 
 // pager knows where in the list the next page begins, and which of its jobs have been listed already.
@@ -220,54 +252,53 @@ func oldestOf(jobs []*Job) time.Time {
 
 // decodePage reads {"jobs": [ … ]} job by job, so that never more than one job's configuration is in memory. A document without "jobs" is an
 // error: that a project has no jobs must be said, not assumed.
-func decodePage(source *trackedReader) ([]*Job, error) {
+func decodePage(source *trackedReader, visit func(*Job)) error {
 	decoder := json.NewDecoder(source)
 	source.consumed = decoder.InputOffset
 	if err := expectDelim(decoder, '{'); err != nil {
-		return nil, err
+		return err
 	}
-	var jobs []*Job
 	found := false
 	for decoder.More() {
 		key, err := decoder.Token()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if key == "jobs" {
 			found = true
-			jobs, err = decodeJobs(decoder, jobs)
+			err = decodeJobs(decoder, visit)
 		} else {
 			err = decoder.Decode(&json.RawMessage{})
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := expectDelim(decoder, '}'); err != nil {
-		return nil, err
+		return err
 	}
 	if !found {
-		return nil, errors.New(`it has no "jobs"`)
+		return errors.New(`it has no "jobs"`)
 	}
-	return jobs, nil
+	return nil
 }
 
-func decodeJobs(decoder *json.Decoder, jobs []*Job) ([]*Job, error) {
+func decodeJobs(decoder *json.Decoder, visit func(*Job)) error {
 	opening, err := decoder.Token()
 	if err != nil || opening == nil { // null is how some backends write an empty list
-		return jobs, err
+		return err
 	}
 	if opening != json.Delim('[') {
-		return nil, errors.New(`"jobs" is not a list`)
+		return errors.New(`"jobs" is not a list`)
 	}
-	for decoder.More() {
+	for n := 1; decoder.More(); n++ {
 		job := &Job{}
 		if err := decoder.Decode(job); err != nil {
-			return nil, fmt.Errorf("job %d of the page: %w", len(jobs)+1, err)
+			return fmt.Errorf("job %d of the page: %w", n, err)
 		}
-		jobs = append(jobs, job)
+		visit(job)
 	}
-	return jobs, expectDelim(decoder, ']')
+	return expectDelim(decoder, ']')
 }
 
 func expectDelim(decoder *json.Decoder, want json.Delim) error {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -338,7 +339,7 @@ func TestPageBounds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, reader := range []io.Reader{strings.NewReader(tt.body), iotest.HalfReader(strings.NewReader(tt.body))} {
 				source := &trackedReader{source: reader, maxItem: maxItem, maxTotal: maxTotal}
-				_, err := decodePage(source)
+				err := decodePage(source, func(*Job) {})
 				if (err != nil) != tt.fails || (err != nil && !errors.Is(err, errTooLarge)) {
 					t.Errorf("got %v", err)
 				}
@@ -392,6 +393,78 @@ func TestListJobsCancelledBetweenPages(t *testing.T) {
 	}
 }
 
+// A page is what is older than the bound, and no more than one request.
+func TestListPage(t *testing.T) {
+	server := &listServer{jobs: evenly(250)}
+	c := serve(t, server.ServeHTTP)
+	read := func(before time.Time) (ids []string) {
+		t.Helper()
+		if err := c.ListPage(testContext(t), before, func(job *Job) { ids = append(ids, job.ID) }); err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	newest := read(time.Time{})
+	older := read(server.jobs[100].CreatedAt.Add(time.Millisecond))
+	oldest := read(server.jobs[240].CreatedAt.Add(-time.Millisecond))
+	for name, ids := range map[string][]string{"newest": newest, "older": older} {
+		if len(ids) != 100 {
+			t.Errorf("%s: got %d jobs", name, len(ids))
+		}
+	}
+	if newest[0] != server.jobs[0].ID || older[0] != server.jobs[100].ID || oldest[0] != server.jobs[241].ID || len(oldest) != 9 {
+		t.Errorf("pages begin with %s, %s and %s, and the last one has %d jobs", newest[0], older[0], oldest[0], len(oldest))
+	}
+	if len(server.requests) != 3 {
+		t.Errorf("it took the requests %q", server.requests)
+	}
+}
+
+// What was read of a page that breaks off was told, together with the error.
+func TestListPageBroken(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"jobs":[{"id":"a"},{"id":"b"},{"status":"done"}]}`)
+	})
+	var ids []string
+	err := c.ListPage(testContext(t), time.Time{}, func(job *Job) { ids = append(ids, job.ID) })
+	var response *ResponseError
+	if !errors.As(err, &response) || response.Operation != "ListPage" || len(ids) != 2 {
+		t.Errorf("got %v and %q", err, ids)
+	}
+}
+
+// A page of large jobs is read with the memory of one.
+func TestListPageMemory(t *testing.T) {
+	item := func(i int) string {
+		return fmt.Sprintf(`{"id":"j%d","config":{"tracking":{"details":{"x":%q}},"transcription_config":{"additional_vocab":[%q]}}}`,
+			i, strings.Repeat("d", 200_000), strings.Repeat("v", 50_000))
+	}
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"jobs":[`+item(0))
+		for i := 1; i < 100; i++ {
+			_, _ = io.WriteString(w, ","+item(i))
+		}
+		_, _ = io.WriteString(w, `]}`)
+	})
+	n, peak := 0, uint64(0)
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	before := memory.HeapAlloc
+	if err := c.ListPage(testContext(t), time.Time{}, func(*Job) {
+		if n++; n%20 == 0 {
+			runtime.GC()
+			runtime.ReadMemStats(&memory)
+			peak = max(peak, memory.HeapAlloc)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n != 100 || peak > before+8<<20 {
+		t.Errorf("%d jobs of a page of 25 MB were read, with %d bytes more in use than before", n, int64(peak)-int64(before))
+	}
+}
+
 func FuzzListPage(f *testing.F) {
 	f.Add([]byte(`{"jobs":[{"id":"a","created_at":"2026-01-02T03:04:05.678Z"},{"id":"b"}],"x":[{}]}`))
 	f.Add([]byte(`{"jobs":null}`))
@@ -399,11 +472,8 @@ func FuzzListPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		const maxItem, maxTotal = 1000, 4000
 		source := &trackedReader{source: strings.NewReader(string(body)), maxItem: maxItem, maxTotal: maxTotal}
-		page, err := decodePage(source)
-		if err != nil {
-			if page != nil {
-				t.Error("jobs together with an error")
-			}
+		var page []*Job
+		if err := decodePage(source, func(job *Job) { page = append(page, job) }); err != nil {
 			return
 		}
 		if !json.Valid(body[:min(len(body), int(source.consumed()))]) {

@@ -115,6 +115,7 @@ func TestCreateJobWait(t *testing.T) {
 				if r.URL.RawQuery != tt.query {
 					t.Errorf("got %s", r.URL)
 				}
+				w.Header()["Date"] = nil // as an answer has it that does not say when it was sent
 				w.WriteHeader(http.StatusCreated)
 				_, _ = io.WriteString(w, tt.answer)
 			})
