@@ -336,11 +336,34 @@ func (r *JobReconciler) givenUpLeft(ctx context.Context, s *scope, cause string)
 		"a job whose reference begins with %s may be left at Speechmatics until its retention ends: a submission was given up, and could not be looked for: %s", reference, cause))
 }
 
-// deleteRemote deletes a job at the provider, running or not. One that is gone already counts as deleted.
-func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string) error {
+// errNotOwn means that a remote job is not the object's, whatever the object's claim says.
+var errNotOwn = errors.New("it does not carry this job's reference")
+
+// deleteOwn is deleteRemote for an ID that only a note in the object tells. Whoever may edit the object can note what he likes there, and
+// with an account that several namespaces share it would be another one's job: so the job itself has to say whose it is.
+func (r *JobReconciler) deleteOwn(ctx context.Context, s *scope, p *provider, id string) error {
 	if p.client == nil {
 		return fmt.Errorf("cannot delete job %s: its account cannot be reached", id)
 	}
+	if err := p.mayDelete(); err != nil {
+		return err
+	}
+	job, err := r.getRemote(ctx, p, id)
+	switch {
+	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot find out whose job %s is: %w", id, err)
+	case isGone(job):
+		return nil
+	case !s.ownsAnyAttempt(job):
+		return errNotOwn
+	}
+	return r.deleteRemote(ctx, p, id)
+}
+
+// deleteRemote deletes a job at the provider, running or not. One that is gone already counts as deleted.
+func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string) error {
 	if err := p.mayDelete(); err != nil {
 		return err
 	}

@@ -249,15 +249,19 @@ func (r *JobReconciler) deleteNoted(ctx context.Context, s *scope, p *provider) 
 	return r.writeClaim(ctx, s, claim)
 }
 
-// deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it. Where jobs cannot be deleted, it
-// tells that this one is left.
+// deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it. Where jobs cannot be deleted, and where
+// this one is not the object's, it tells that it is left.
 func (r *JobReconciler) deleteSurplus(ctx context.Context, s *scope, p *provider, id string) error {
-	err := r.deleteRemote(ctx, p, id)
-	if errors.Is(err, errors.ErrUnsupported) {
+	err := r.deleteOwn(ctx, s, p, id)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
 		r.surplusLeft(ctx, s, id, err)
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, errNotOwn):
+		r.log(ctx).Info("Left a remote job alone that is noted as a surplus", "remoteJob", id, "cause", err.Error())
+		r.event(s.job, eventWarning, "RemoteJobLeft", "Look", fmt.Sprintf("job %s is noted as a surplus of this job and is left alone: %v", id, err))
+		return nil
+	case err != nil:
 		return err
 	}
 	r.metrics.surplus.Inc()

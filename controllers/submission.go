@@ -401,12 +401,12 @@ func (r *JobReconciler) orphaned(ctx context.Context, s *scope, p *provider, id 
 	if s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
 		return nil
 	}
-	err := r.deleteRemote(ctx, p, id)
+	err := r.deleteOwn(ctx, s, p, id)
 	if err == nil {
 		return nil
 	}
 	r.metrics.uncleaned.Inc()
-	if errors.Is(err, errors.ErrUnsupported) {
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, errNotOwn) {
 		r.log(ctx).Info("The job is left at the provider", "remoteJob", id, "cause", err.Error())
 		return nil
 	}

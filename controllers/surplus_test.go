@@ -131,6 +131,47 @@ func TestSurplus_deletion(t *testing.T) {
 	}
 }
 
+// TestSurplus_forged notes another object's remote job in a claim, as whoever may edit a job can: as a surplus of a job that runs, of one
+// that has finished, and of one that is deleted, and as the job itself. Nobody deletes it, and its transcript goes to its owner alone.
+func TestSurplus_forged(t *testing.T) {
+	t.Parallel()
+	surplus := func(c *notification.Claim, id string) { c.Surplus = []string{id} }
+	for name, c := range map[string]struct {
+		forge    func(*notification.Claim, string)
+		finished bool
+		deletes  bool
+	}{
+		"of a running job":  {forge: surplus},
+		"of a finished job": {forge: surplus, finished: true},
+		"of a deleted job":  {forge: surplus, deletes: true},
+		"as the job itself": {forge: func(c *notification.Claim, id string) { c.JobID = id }, deletes: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withoutCallbacks(), withProcessing(10*time.Second))
+			w.account()
+			victim := w.job("victim")
+			id := w.awaitRecord(victim)
+			thief := w.job("thief")
+			own := w.awaitRecord(thief)
+			if c.finished {
+				w.simulator.RejectJob(own)
+				w.awaitReason(thief, v1alpha1.ReasonRejected)
+			}
+			w.changeClaim(thief, func(claim *notification.Claim) { c.forge(claim, id) })
+			if c.deletes {
+				w.delete(thief)
+				w.awaitGone(thief)
+			} else {
+				w.wantEvent(thief, "job "+id+" is noted as a surplus of this job and is left alone")
+			}
+			if got := w.remoteStatus(id); got != "running" {
+				t.Errorf("the other object's job is %s", got)
+			}
+		})
+	}
+}
+
 // TestSurplus_deletionCannotLook deletes an object while nobody can look for what was given up: it goes after one try, and says so.
 func TestSurplus_deletionCannotLook(t *testing.T) {
 	t.Parallel()

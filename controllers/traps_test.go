@@ -6,9 +6,11 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,7 +264,7 @@ func TestTrap_recordSuperseded(t *testing.T) {
 	var deleted atomic.Int32
 	provider := testProvider()
 	provider.limits = newLimits(a.options.Clock, func(types.NamespacedName) {})
-	provider.client = countingClient(t, &deleted)
+	provider.client = countingClient(t, job.UID, &deleted)
 	if err := a.record(ctx, old, provider, "first"); !errors.Is(err, errReloaded) {
 		t.Fatalf("the late record ended with %v, want the pass to begin anew", err)
 	}
@@ -292,7 +294,7 @@ func TestTrap_staleAdoption(t *testing.T) {
 	var deleted atomic.Int32
 	provider := testProvider()
 	provider.limits = newLimits(a.options.Clock, func(types.NamespacedName) {})
-	provider.client = countingClient(t, &deleted)
+	provider.client = countingClient(t, job.UID, &deleted)
 	found := []*speechmatics.Job{{ID: "older", Status: speechmatics.JobRunning}, {ID: "younger", Status: speechmatics.JobRunning}}
 	if _, err := a.adopt(ctx, stale, provider, found); !apierrors.IsConflict(err) {
 		t.Fatalf("the adoption by an old cache ended with %v, want a conflict", err)
@@ -345,14 +347,15 @@ func TestTrap_sweepWaits(t *testing.T) {
 	}
 }
 
-// countingClient is a client of a provider that only counts deletions.
-func countingClient(t *testing.T, deleted *atomic.Int32) *speechmatics.Client {
+// countingClient is a client of a provider that only counts deletions. Every job is one of an object's there.
+func countingClient(t *testing.T, owner types.UID, deleted *atomic.Int32) *speechmatics.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			deleted.Add(1)
 		}
-		_, _ = rw.Write([]byte(`{"job":{"id":"first","status":"deleted","created_at":"2026-03-01T12:00:00.000Z","data_name":""}}`))
+		reference := notification.Reference{UID: owner, Attempt: 1, Nonce: notification.NewNonce()}
+		_, _ = fmt.Fprintf(rw, `{"job":{"id":%q,"status":"running","created_at":"2026-03-01T12:00:00.000Z","data_name":"","config":{"type":"transcription","tracking":{"reference":%q}}}}`, path.Base(r.URL.Path), reference)
 	}))
 	t.Cleanup(server.Close)
 	c, err := speechmatics.New(server.URL+"/v2", speechmatics.WithAPIKey(apiKey))
