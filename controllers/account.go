@@ -38,11 +38,21 @@ func (r *JobReconciler) providerForSubmission(ctx context.Context, s *scope) (*p
 // providerOf returns what reaches the provider for a job that was submitted already: neither suspension nor a namespace
 // selector that was changed meanwhile may cut it off from its transcripts.
 func (r *JobReconciler) providerOf(ctx context.Context, s *scope) (*provider, error) {
-	account, err := r.resolveAccount(ctx, s)
+	account, err := r.accountOf(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	return r.readyProvider(ctx, account)
+}
+
+// accountOf is the account of a job that was submitted already. The account is in the status before anything is sent; without it, only the
+// claim says that something was, which whoever may edit the job can write: that opens no account to his namespace.
+func (r *JobReconciler) accountOf(ctx context.Context, s *scope) (v1alpha1.Account, error) {
+	account, err := r.resolveAccount(ctx, s)
+	if err == nil && s.job.Status.AccountRef == nil {
+		err = r.permitted(ctx, s, account)
+	}
+	return account, err
 }
 
 // readyProvider refuses accounts whose key is not known to be accepted.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
 // TestBadInput_jobs gives each mistake that the schema cannot see: the reason and the message name the object, the cause and the
@@ -28,6 +29,9 @@ func TestBadInput_jobs(t *testing.T) {
 	})
 	w.create(&corev1.ConfigMap{ObjectMeta: w.meta("clips"), Data: map[string]string{"empty.wav": ""}})
 	w.create(&corev1.ConfigMap{ObjectMeta: w.meta("taken-txt"), Data: map[string]string{"mine": "yes"}})
+	transcript := &corev1.ConfigMap{ObjectMeta: w.meta("transcript-json-v2"), BinaryData: map[string][]byte{"transcript.json.gz": {0x1f, 0x8b, 8, 0}}}
+	transcript.Labels = map[string]string{store.LabelJobUID: "0"}
+	w.create(transcript)
 	ref := func(name, key string) *v1alpha1.ObjectKeyReference {
 		return &v1alpha1.ObjectKeyReference{Name: name, Key: key}
 	}
@@ -68,6 +72,24 @@ func TestBadInput_jobs(t *testing.T) {
 				s.Media = v1alpha1.MediaSource{ConfigMap: ref("clips", "empty.wav")}
 			},
 			v1alpha1.ReasonInvalidMedia, []string{`key "empty.wav"`, "ConfigMap clips is empty"},
+		},
+		{
+			"configmap-text", func(s *v1alpha1.TranscriptionJobSpec) {
+				s.Media = v1alpha1.MediaSource{ConfigMap: ref("taken-txt", "mine")}
+			},
+			v1alpha1.ReasonInvalidMedia, []string{`key "mine" of ConfigMap taken-txt holds a text`, "put a recording there"},
+		},
+		{
+			"configmap-transcript", func(s *v1alpha1.TranscriptionJobSpec) {
+				s.Media = v1alpha1.MediaSource{ConfigMap: ref("transcript-json-v2", "transcript.json.gz")}
+			},
+			v1alpha1.ReasonInvalidMedia, []string{"ConfigMap transcript-json-v2 holds a transcript"},
+		},
+		{
+			"secret-text", func(s *v1alpha1.TranscriptionJobSpec) {
+				s.Media = v1alpha1.MediaSource{Secret: ref("media", "text")}
+			},
+			v1alpha1.ReasonInvalidMedia, []string{`key "text" of Secret media holds a text`},
 		},
 		{
 			"no-secret", func(s *v1alpha1.TranscriptionJobSpec) { s.Media = v1alpha1.MediaSource{Secret: ref("none", "a.wav")} },

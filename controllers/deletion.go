@@ -173,7 +173,7 @@ func (r *JobReconciler) cleanUpAt(ctx context.Context, s *scope, p *provider, id
 // renewForCleanUp reads the account's Secret again after its key was refused. If the key is still the same, nothing more can be
 // done.
 func (r *JobReconciler) renewForCleanUp(ctx context.Context, s *scope, refused *provider) (*provider, error) {
-	account, err := r.resolveAccount(ctx, s)
+	account, err := r.accountOf(ctx, s)
 	if err != nil {
 		return nil, &unreachableError{cause: err}
 	}
@@ -211,7 +211,7 @@ func (s *scope) knownRemoteJobs() []string {
 
 // providerForCleanUp reaches the provider with whatever key there is, also if the account is not ready.
 func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*provider, error) {
-	account, err := r.resolveAccount(ctx, s)
+	account, err := r.accountOf(ctx, s)
 	var p *pause
 	if errors.As(err, &p) {
 		return nil, &unreachableError{cause: err}

@@ -306,7 +306,7 @@ func newConfigFixture(t *testing.T) *configFixture {
 			ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "hidden"}, Type: v1alpha1.MediaSecretType,
 			StringData: map[string]string{"url": "https://hidden.example/a?sig=b\n", "headers": "X-Token: t\nX-Other:o\n"},
 		},
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "a"}, Data: map[string]string{"a.wav": "audio"}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "a"}, BinaryData: map[string][]byte{"a.wav": []byte("RIFF\x00")}},
 	} {
 		if err := env.Client.Create(t.Context(), object); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +20,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/authheaders"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
 // maxURLBytes bounds a URL from a Secret, as the schema bounds the one in the spec.
@@ -66,14 +69,31 @@ func (r *JobReconciler) loadMedia(ctx context.Context, s *scope) (*media, error)
 		return r.fetchedMedia(ctx, s, strings.TrimSpace(string(value)), nameOf(ref))
 	case spec.ConfigMap != nil:
 		data, err := r.mediaConfigMap(ctx, s, *spec.ConfigMap)
-		return &media{name: spec.ConfigMap.Key, data: data}, err
+		return r.uploadedMedia(data, err, "ConfigMap", *spec.ConfigMap)
 	case spec.Secret != nil:
 		data, err := r.secretValue(ctx, s, *spec.Secret, mediaSource("secret"))
-		return &media{name: spec.Secret.Key, data: data}, err
+		return r.uploadedMedia(data, err, "Secret", *spec.Secret)
 	default:
 		// The schema does not let this in; an object from before that rule, or a version of it that is newer, might.
 		return nil, pausef(v1alpha1.ReasonInvalidMedia, 0, "spec.media names no source that this version knows; set exactly one of url, urlFrom, configMap and secret in a new job")
 	}
+}
+
+// uploadedMedia is a file that is sent to the provider, which sends it on to whoever spec.notifications names. Whoever may create jobs may not
+// therefore read every ConfigMap of the namespace: a text is no recording, and does not leave the cluster as one.
+func (r *JobReconciler) uploadedMedia(data []byte, err error, kind string, ref v1alpha1.ObjectKeyReference) (*media, error) {
+	if err != nil {
+		return nil, err
+	}
+	if isText(data) {
+		return nil, pausef(v1alpha1.ReasonInvalidMedia, r.options.RetryInterval, "the key %q of %s %s holds a text, which is no media; put a recording there", ref.Key, kind, ref.Name)
+	}
+	return &media{name: ref.Key, data: data}, nil
+}
+
+// isText reports whether data is a text, which no format of media is: all of them have bytes in their first headers that no text has.
+func isText(data []byte) bool {
+	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(c rune) bool { return unicode.IsControl(c) && !unicode.IsSpace(c) })
 }
 
 // fetchedMedia is a URL for the provider to fetch.
@@ -125,6 +145,9 @@ func (r *JobReconciler) mediaConfigMap(ctx context.Context, s *scope, ref v1alph
 	configMap := &corev1.ConfigMap{}
 	if err := r.live.Get(ctx, types.NamespacedName{Namespace: s.job.Namespace, Name: ref.Name}, configMap); err != nil {
 		return nil, r.sourceError(s, err, "ConfigMap", ref.Name, of)
+	}
+	if _, ok := configMap.Labels[store.LabelJobUID]; ok {
+		return nil, pausef(of.invalid, r.options.RetryInterval, "ConfigMap %s holds a transcript, which is no media; name one with a recording in a new job", ref.Name)
 	}
 	if data, ok := configMap.BinaryData[ref.Key]; ok {
 		return r.nonEmpty(data, "ConfigMap", ref, of)

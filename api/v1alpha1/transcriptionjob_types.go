@@ -254,6 +254,7 @@ type AccountReference struct {
 	// name is the account's name.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +required
 	Name string `json:"name,omitempty"`
 }
@@ -282,7 +283,8 @@ type MediaSource struct {
 	// +optional
 	AuthHeadersFrom *SecretSource `json:"authHeadersFrom,omitempty"`
 
-	// configMap takes the file itself from a key of a ConfigMap in the job's namespace: a clip of at most 1 MiB.
+	// configMap takes the file itself from a key of a ConfigMap in the job's namespace: a clip of at most 1 MiB. Texts are
+	// refused, so that creating jobs is no way to read ConfigMaps.
 	// +optional
 	ConfigMap *ObjectKeyReference `json:"configMap,omitempty"`
 
@@ -304,6 +306,7 @@ type ObjectKeyReference struct {
 	// name is the object's name.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +required
 	Name string `json:"name,omitempty"`
 

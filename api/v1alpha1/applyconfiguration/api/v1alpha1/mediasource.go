@@ -19,7 +19,8 @@ type MediaSourceApplyConfiguration struct {
 	// authHeadersFrom takes HTTP headers, one "Name: value" a line, from a Secret of the type
 	// transcription-operator.io/media. Speechmatics sends them when it fetches the file.
 	AuthHeadersFrom *SecretSourceApplyConfiguration `json:"authHeadersFrom,omitempty"`
-	// configMap takes the file itself from a key of a ConfigMap in the job's namespace: a clip of at most 1 MiB.
+	// configMap takes the file itself from a key of a ConfigMap in the job's namespace: a clip of at most 1 MiB. Texts are
+	// refused, so that creating jobs is no way to read ConfigMaps.
 	ConfigMap *ObjectKeyReferenceApplyConfiguration `json:"configMap,omitempty"`
 	// secret takes the file itself from a key of a Secret in the job's namespace: a clip of at most 1 MiB. The Secret
 	// must have the type transcription-operator.io/media.
