@@ -24,7 +24,7 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 		Attempt:        s.attempt(),
 		Nonce:          notification.NewNonce(),
 		ClaimedAt:      now,
-		NotAfter:       now.Add(r.options.SubmissionWindow),
+		NotAfter:       s.sendUntil(),
 		AccountUID:     p.account.UID,
 		BaseURL:        p.baseURL,
 		KeyFingerprint: p.keyFingerprint,

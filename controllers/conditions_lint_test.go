@@ -22,6 +22,7 @@ import (
 var jobConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionComplete, v1alpha1.ConditionFailed,
 	v1alpha1.ConditionFinished, v1alpha1.ConditionSuspended, v1alpha1.ConditionStalled, v1alpha1.ConditionFeaturesFailed,
+	v1alpha1.ConditionTranscriptAtRisk,
 }
 
 // lintConditions returns every rule that the conditions of a job break, in the manner of fluxcd's conditions/check. It holds
@@ -80,6 +81,7 @@ func lintCombinations(job *v1alpha1.TranscriptionJob, is map[string]bool, report
 		{is[v1alpha1.ConditionFailed] && !is[v1alpha1.ConditionStalled], "a failed job is not Stalled"},
 		{is[v1alpha1.ConditionReady] && is[v1alpha1.ConditionStalled], "a job is Ready and Stalled"},
 		{is[v1alpha1.ConditionSuspended] && finished, "a finished job is Suspended"},
+		{is[v1alpha1.ConditionTranscriptAtRisk] && finished, "a finished job's transcript is at risk"},
 		{
 			is[v1alpha1.ConditionComplete] && is[v1alpha1.ConditionFeaturesFailed] != withErrors,
 			"a complete job's reason does not go with FeaturesFailed",

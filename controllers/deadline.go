@@ -28,18 +28,37 @@ func (s *scope) deadlinePassed() bool {
 	return !deadline.IsZero() && !s.now().Before(deadline)
 }
 
-// beforeDeadline shortens a wait so that it ends with the deadline, if that is still to come. No wait at all (zero) becomes one
-// until the deadline.
-func (s *scope) beforeDeadline(wait time.Duration) time.Duration {
+// beforeDeadline shortens a wait so that it ends with the deadline, unless that had passed when the pass began: what was to be done
+// about it, the pass has done. No wait at all (zero) becomes one until the deadline.
+func (s *scope) beforeDeadline(wait time.Duration, began time.Time) time.Duration {
 	deadline := s.deadline()
-	if deadline.IsZero() {
+	if deadline.IsZero() || deadline.Before(began) {
 		return wait
 	}
-	return soonest(wait, max(deadline.Sub(s.now()), 0))
+	return soonest(wait, max(deadline.Sub(s.now()), time.Millisecond))
 }
 
+// sendUntil is when a submission that begins now is broken off at the latest: with the time that a claim permits, or with the
+// deadline, since what is accepted after it would be cancelled at once.
+func (s *scope) sendUntil() time.Time {
+	window := s.options.SubmissionWindow
+	if seconds := s.job.Spec.ActiveDeadlineSeconds; seconds != nil {
+		left := time.Duration(*seconds) * time.Second
+		if deadline := s.deadline(); !deadline.IsZero() {
+			left = max(deadline.Sub(s.now()), time.Millisecond)
+		}
+		window = min(window, left)
+	}
+	return s.now().Add(window)
+}
+
+// deadlineExceeded is the failure of a job whose time is over, and of which nothing is at the provider.
 func (s *scope) deadlineExceeded() *failure {
-	return s.tookTooLong(", and was cancelled")
+	end := " before it was submitted"
+	if n := valueOf(s.status.FailedAttempts); n > 0 {
+		end = fmt.Sprintf(" after %d failed attempts", n)
+	}
+	return s.tookTooLong(end)
 }
 
 // deadlineExceededButRuns is the failure of a job whose time is over, and whose remote job cannot be cancelled.
@@ -73,5 +92,20 @@ func (r *JobReconciler) cancel(ctx context.Context, s *scope, p *provider) (verd
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)
-	return verdict{}, s.deadlineExceeded()
+	return verdict{}, s.tookTooLong(", and was cancelled")
+}
+
+// remark adds to a verdict what the spec wants and does not get, or not yet: a person who has set suspend, or a deadline that is over, is
+// not to wonder why the job goes on.
+func (s *scope) remark(v verdict) verdict {
+	if v.ending != unfinished || v.stalled || v.reason == v1alpha1.ReasonSuspended {
+		return v
+	}
+	switch {
+	case s.deadlinePassed() && !s.isDone():
+		v.message += "; its time (activeDeadlineSeconds) is over, and it is cancelled as soon as that is possible"
+	case s.suspended():
+		v.message += "; spec.suspend does not stop what is at Speechmatics already, it only keeps another attempt from being submitted"
+	}
+	return v
 }

@@ -35,8 +35,8 @@ type metrics struct {
 
 const metricsNamespace = "transcription_operator"
 
-// newMetrics makes and registers the metrics.
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+// newMetrics makes and registers the metrics, among them how many jobs are at risk.
+func newMetrics(registry prometheus.Registerer, atRisk *risks) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "provider_requests_total",
@@ -68,7 +68,11 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Help: "Deleted TranscriptionJobs whose remote job could not be deleted.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned} {
+	risky := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: metricsNamespace, Name: "transcripts_at_risk",
+		Help: "TranscriptionJobs whose condition TranscriptAtRisk is True: their transcripts are at the provider only, and its retention is running out.",
+	}, atRisk.count)
+	for _, c := range []prometheus.Collector{risky, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

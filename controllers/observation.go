@@ -124,7 +124,11 @@ func (r *JobReconciler) actOn(ctx context.Context, s *scope, p *provider, job *s
 	case speechmatics.JobDone:
 		return r.collect(ctx, s, p, job)
 	case speechmatics.JobRejected:
-		return verdict{}, s.rejection(job)
+		rejected := s.rejection(job)
+		if err := r.tidyUp(ctx, s, p, rejected); err != nil {
+			return verdict{}, r.unavailable(ctx, p, err)
+		}
+		return verdict{}, rejected
 	case speechmatics.JobDeleted, speechmatics.JobExpired:
 		return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, retryable: true, message: fmt.Sprintf(
 			"job %s is %s at Speechmatics, and not all of its transcripts are stored", job.ID, job.Status)}
@@ -170,32 +174,6 @@ func (s *scope) remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError
 // redact removes from a message what is secret about the job: see package redaction.
 func (s *scope) redact(message string) string {
 	return redaction.Text(&s.job.Spec, message, s.secrets...)
-}
-
-// rejection says why the provider could not process a job, and whether another attempt may help.
-func (s *scope) rejection(job *speechmatics.Job) *failure {
-	cause := "it gives no reason"
-	if n := len(job.Errors); n > 0 {
-		cause = clip(s.redact(job.Errors[n-1].Message), maxErrorLength)
-	}
-	n := s.notification()
-	if isFetchError(job.Errors) || (n != nil && n.Outcome == v1alpha1.OutcomeFetchError) {
-		return &failure{reason: v1alpha1.ReasonMediaFetchFailed, retryable: true, message: fmt.Sprintf(
-			"Speechmatics could not fetch the media: %s; check that the URL can be reached from the internet", cause)}
-	}
-	return &failure{reason: v1alpha1.ReasonRejected, message: fmt.Sprintf("Speechmatics rejected job %s: %s; correct the media or the configuration in a new TranscriptionJob", job.ID, cause)}
-}
-
-// isFetchError reports whether the messages of a rejected job say that its media could not be fetched. The provider gives no
-// code for it; these are the texts that it is known to use.
-func isFetchError(all []speechmatics.JobError) bool {
-	for _, e := range all {
-		message := strings.ToLower(e.Message)
-		if strings.Contains(message, "unable to fetch audio") || strings.Contains(message, "audio fetch error") {
-			return true
-		}
-	}
-	return false
 }
 
 // vanished deals with a recorded job that the provider does not know. One such answer proves nothing: it must come twice,

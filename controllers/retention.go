@@ -94,11 +94,15 @@ func isInVain(err error) bool {
 // retentionOver reports whether the provider has deleted by itself whatever has arrived: the last claim's submission, too. The provider is
 // nil if it cannot be reached; then the longest retention counts.
 func (r *JobReconciler) retentionOver(s *scope, p *provider) bool {
-	retention := speechmatics.SaaS.Capabilities().Retention
-	if p != nil {
-		retention = p.can().Retention
+	return s.now().After(r.settledAt(s.claim).Add(retentionAt(p) + r.options.ProviderClockSkew))
+}
+
+// retentionAt is how long a provider keeps jobs; the longest there is if it cannot be reached.
+func retentionAt(p *provider) time.Duration {
+	if p == nil {
+		return speechmatics.SaaS.Capabilities().Retention
 	}
-	return s.now().After(r.settledAt(s.claim).Add(retention + r.options.ProviderClockSkew))
+	return p.can().Retention
 }
 
 // sweepOwed reports whether there may be remote jobs besides the recorded one.
@@ -169,7 +173,7 @@ func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.D
 	if err == nil {
 		err = r.discard(ctx, s, p, s.remoteID())
 	}
-	if errors.Is(err, errors.ErrUnsupported) {
+	if err != nil && (isInVain(err) || r.remoteExpired(s, p)) {
 		return 0, r.tellLeft(ctx, s, err)
 	}
 	if err != nil {
@@ -179,6 +183,12 @@ func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.D
 	r.event(s.job, eventNormal, "RemoteJobDeleted", "Delete", fmt.Sprintf("job %s was deleted at Speechmatics; its transcripts are stored", s.remoteID()))
 	s.remote().State = ptr.To(v1alpha1.RemoteDeleted)
 	return 0, r.writeStatus(ctx, s)
+}
+
+// remoteExpired reports whether the provider has removed the remote job of a finished one by itself, so that nobody need try any more. The
+// provider is nil if it cannot be reached; then the longest retention counts.
+func (r *JobReconciler) remoteExpired(s *scope, p *provider) bool {
+	return s.now().After(s.job.Status.CompletionTime.Add(retentionAt(p) + r.options.ProviderClockSkew))
 }
 
 // tellLeft says in the conditions of a complete job, once, that its remote job is not deleted though the policy asks for it.

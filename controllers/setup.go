@@ -27,7 +27,8 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 	if registry == nil {
 		registry = crmetrics.Registry
 	}
-	counted, err := newMetrics(registry)
+	atRisk := newRisks()
+	counted, err := newMetrics(registry, atRisk)
 	if err != nil {
 		return fmt.Errorf("cannot register metrics: %w", err)
 	}
@@ -45,6 +46,7 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		metrics:   counted,
 		options:   options,
 		rests:     newRests(),
+		risks:     atRisk,
 		tracker:   newTracker(options.Clock),
 	}
 	if err := jobs.setupWithManager(mgr); err != nil {

@@ -37,7 +37,7 @@ func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) 
 		{v1alpha1.ConditionSuspended, v.reason == v1alpha1.ReasonSuspended},
 		{v1alpha1.ConditionStalled, v.stalled},
 	}
-	conditions := make([]metav1.Condition, len(job.Status.Conditions), max(len(states)+1, len(job.Status.Conditions)))
+	conditions := make([]metav1.Condition, len(job.Status.Conditions), max(len(states)+2, len(job.Status.Conditions)))
 	copy(conditions, job.Status.Conditions)
 	for _, state := range states {
 		condition := metav1.Condition{
@@ -56,6 +56,7 @@ func deriveConditions(job *v1alpha1.TranscriptionJob, v verdict, now time.Time) 
 		meta.SetStatusCondition(&conditions, condition)
 	}
 	meta.SetStatusCondition(&conditions, featuresCondition(job, v, now))
+	meta.SetStatusCondition(&conditions, riskCondition(job, v, now))
 	return conditions
 }
 
@@ -100,18 +101,21 @@ func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) er
 		return err
 	}
 	r.announce(ctx, s, v, readyCondition(before))
-	r.announceFeatures(ctx, s, before)
+	r.risks.set(s.job.UID, v.risk != nil)
+	for _, kind := range []string{v1alpha1.ConditionFeaturesFailed, v1alpha1.ConditionTranscriptAtRisk} {
+		r.announceTrouble(ctx, s, before, kind)
+	}
 	return nil
 }
 
-// announceFeatures tells of features that failed, once.
-func (r *JobReconciler) announceFeatures(ctx context.Context, s *scope, before []metav1.Condition) {
-	failed := meta.FindStatusCondition(s.job.Status.Conditions, v1alpha1.ConditionFeaturesFailed)
-	if failed == nil || failed.Status != metav1.ConditionTrue || meta.IsStatusConditionTrue(before, v1alpha1.ConditionFeaturesFailed) {
+// announceTrouble tells of a condition beside Ready that has become True, once.
+func (r *JobReconciler) announceTrouble(ctx context.Context, s *scope, before []metav1.Condition, kind string) {
+	trouble := meta.FindStatusCondition(s.job.Status.Conditions, kind)
+	if trouble == nil || trouble.Status != metav1.ConditionTrue || meta.IsStatusConditionTrue(before, kind) {
 		return
 	}
-	r.log(ctx).Info("Features failed", "reason", failed.Reason, "message", failed.Message, "attempt", s.attempt(), "remoteJob", s.remoteID())
-	r.event(s.job, eventWarning, failed.Reason, "Reconcile", failed.Message)
+	r.log(ctx).Info("Now "+kind, "reason", trouble.Reason, "message", trouble.Message, "attempt", s.attempt(), "remoteJob", s.remoteID())
+	r.event(s.job, eventWarning, trouble.Reason, "Reconcile", trouble.Message)
 }
 
 // announce tells of a job that came to another point, once.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
 // staleDelay is how soon a pass is repeated that met an object older than the reconciler's own last write.
@@ -42,6 +43,7 @@ type JobReconciler struct {
 	metrics   *metrics
 	options   Options
 	rests     *rests
+	risks     *risks
 	tracker   *tracker
 }
 
@@ -78,6 +80,7 @@ func (r *JobReconciler) forget(uid types.UID) {
 		return
 	}
 	r.rests.forget(uid)
+	r.risks.set(uid, false)
 	r.providers.release(uid)
 }
 
@@ -86,6 +89,7 @@ func (r *JobReconciler) forget(uid types.UID) {
 func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, error) {
 	switch {
 	case s.job.DeletionTimestamp != nil:
+		r.risks.set(s.job.UID, false) // whoever deletes the job does not want its transcript
 		return r.reconcileDeletion(ctx, s)
 	case isFinished(s.job):
 		return r.reconcileFinished(ctx, s)
@@ -94,11 +98,13 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 	if left > 0 {
 		return left, nil
 	}
+	began := s.now()
 	v, err := s.judge(r.advance(ctx, s))
 	if err != nil {
 		return 0, err
 	}
-	v.after = s.beforeDeadline(v.after)
+	v = s.assess(s.remark(v), func() speechmatics.Backend { return r.backendOfJob(ctx, s) })
+	v.after = s.beforeDeadline(v.after, began)
 	if v.reason == v1alpha1.ReasonRetrying {
 		// Nothing is at the provider: the next attempt asks for its turn again.
 		r.providers.release(s.job.UID)

@@ -36,14 +36,14 @@ import (
 // step is a reconciler that is driven by hand, step by step, on the real API server.
 func step(t *testing.T, c client.Client) *JobReconciler {
 	t.Helper()
-	counted, err := newMetrics(prometheus.NewRegistry())
+	counted, err := newMetrics(prometheus.NewRegistry(), newRisks())
 	if err != nil {
 		t.Fatal(err)
 	}
 	options := Options{Namespace: "manager"}.withDefaults()
 	return &JobReconciler{
 		client: c, live: env.Client, recorder: events.NewFakeRecorder(100), providers: newProviders(env.Client, options),
-		metrics: counted, options: options, rests: newRests(), tracker: newTracker(options.Clock), keys: newKeyring(t),
+		metrics: counted, options: options, rests: newRests(), risks: newRisks(), tracker: newTracker(options.Clock), keys: newKeyring(t),
 	}
 }
 

@@ -29,6 +29,8 @@ type verdict struct {
 	stalled bool
 	// after is when to look again at the latest; zero means that an event will come.
 	after time.Duration
+	// risk says why the only copy of a transcript may soon be lost; nil if there is no such danger.
+	risk *risk
 }
 
 // pause is the error of a step that cannot be done now, though nothing has failed: it says why, and when to try again. It is

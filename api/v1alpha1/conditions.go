@@ -22,6 +22,10 @@ const (
 	// or a translation for example, although the job is done. Its message names each. It is Unknown, with the reason of Ready,
 	// until a transcript tells.
 	ConditionFeaturesFailed = "FeaturesFailed"
+	// ConditionTranscriptAtRisk is True when a transcript that was paid for may soon be lost: it is at the provider only, and
+	// the provider's retention is running out, or it has none. Its message says until when and what to do. It is False again as
+	// soon as the transcripts are stored, or the job has finished some other way.
+	ConditionTranscriptAtRisk = "TranscriptAtRisk"
 	// ConditionStalled is True when nothing will happen until a person acts: the job has failed, or it is held. It is the
 	// condition that kstatus reads as failed.
 	ConditionStalled = "Stalled"
@@ -145,6 +149,15 @@ const (
 	ReasonLanguageIdentificationFailed = "LanguageIdentificationFailed"
 	// ReasonSeveralFeaturesFailed means that more than one feature failed.
 	ReasonSeveralFeaturesFailed = "SeveralFeaturesFailed"
+)
+
+// Reasons of the condition TranscriptAtRisk while it is True.
+const (
+	// ReasonRetentionEnding means that the last quarter of the provider's retention has begun.
+	ReasonRetentionEnding = "RetentionEnding"
+	// ReasonNotRetained means that the backend promises to keep the job for no time at all: the HTTP batch worker forgets it when
+	// it is restarted.
+	ReasonNotRetained = "NotRetained"
 )
 
 // Reasons of an account.

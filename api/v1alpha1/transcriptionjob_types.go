@@ -469,10 +469,10 @@ type TranscriptionJobStatus struct {
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// conditions tell the state: Complete, Failed and Finished (either of the two) say how it ended, FeaturesFailed that
-	// something that was asked for beside the plain transcript is missing, Suspended that the job is held back, Ready what
-	// it is doing (its reason is the STATUS column), Stalled that it has failed, or is held until a person changes the
-	// object. All of them are always present once the job has been taken up; FeaturesFailed is Unknown until there is
-	// something to know.
+	// something that was asked for beside the plain transcript is missing, TranscriptAtRisk that a transcript is at the
+	// provider only and may soon be gone there, Suspended that the job is held back, Ready what it is doing (its reason is
+	// the STATUS column), Stalled that it has failed, or is held until a person changes the object. All of them are always
+	// present once the job has been taken up; FeaturesFailed is Unknown until there is something to know.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
