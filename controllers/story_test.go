@@ -4,12 +4,14 @@
 package controllers
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -405,4 +407,54 @@ func TestStory_replaced(t *testing.T) {
 		w.awaitReason(job, v1alpha1.ReasonComplete)
 		w.wantSubmissions(job, 1)
 	})
+}
+
+// TestStory_pages has something in front of the provider answer in its place for a while, with a page for people or an ingress' words.
+// That a job was refused, is lost or deleted, or has a transcript, is the provider's to say.
+func TestStory_pages(t *testing.T) {
+	t.Parallel()
+	const page = "<html><head><title>Not Found</title></head><body>There is nothing here.</body></html>"
+	for name, c := range map[string]struct {
+		status      int
+		contentType string
+		of          func(*http.Request) bool
+		times       int32
+	}{
+		"for a submission": {http.StatusNotFound, "text/plain", func(r *http.Request) bool { return r.Method == http.MethodPost }, 2},
+		"for a job": {http.StatusNotFound, "text/html", func(r *http.Request) bool {
+			return r.Method == http.MethodGet && strings.Count(r.URL.Path, "/") == 3
+		}, 4},
+		"for a transcript": {http.StatusOK, "text/html", func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/transcript") }, 2},
+		"for a deletion":   {http.StatusNotFound, "text/html", func(r *http.Request) bool { return r.Method == http.MethodDelete }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var pages atomic.Int32
+			w := newWorld(t, withoutCallbacks(), func(w *world, _ *simulator.Options) {
+				w.intercept = func(provider http.Handler) http.Handler {
+					return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+						if !c.of(r) || pages.Add(1) > c.times {
+							provider.ServeHTTP(rw, r)
+							return
+						}
+						rw.Header().Set("Content-Type", c.contentType)
+						rw.WriteHeader(c.status)
+						_, _ = io.WriteString(rw, page)
+					})
+				}
+			})
+			w.account()
+			job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionAfterStored })
+			w.awaitReason(job, v1alpha1.ReasonComplete)
+			if text := w.text(job); !strings.Contains(text, standupWords) {
+				t.Errorf("the transcript is not the recording's:\n%s", text)
+			}
+			id := *job.Status.RemoteJob.ID
+			w.eventually("the remote job is deleted", func() (bool, string) { return w.remoteStatus(id) == "deleted", w.remoteStatus(id) })
+			w.wantSubmissions(job, 1)
+			if got := pages.Load(); got <= c.times {
+				t.Errorf("%d requests, want more than the %d that were answered with a page", got, c.times)
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -222,11 +223,17 @@ func (r *JobReconciler) refusal(s *scope, p *provider, err error) error {
 		r.refused(p)
 		return pausef(v1alpha1.ReasonSubmissionForbidden, r.options.SecretInterval,
 			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up", s.explain(answer), accountName(&p.account))
-	case answer.Temporary():
+	case answer.Temporary() || isAddressProblem(answer):
 		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", s.explain(answer))
 	default:
 		return &failure{reason: v1alpha1.ReasonSubmissionRefused, message: fmt.Sprintf("Speechmatics refused the job: %s; correct it in a new TranscriptionJob", s.explain(answer))}
 	}
+}
+
+// isAddressProblem reports whether an answer is about the address and not about the job: there is no place for submissions, as at a wrong
+// base URL, or behind an ingress that has lost its way for a moment.
+func isAddressProblem(answer *speechmatics.Error) bool {
+	return answer.StatusCode == http.StatusNotFound || answer.StatusCode == http.StatusMethodNotAllowed
 }
 
 // explain is explain for an error of a request that carried the job's secrets.

@@ -180,9 +180,13 @@ func validationMessage(raw json.RawMessage) string {
 	return fmt.Sprintf("%s: %s", strings.Join(place, "."), message)
 }
 
-func isHTML(contentType string) bool {
+func isHTML(contentType string) bool { return hasMediaType(contentType, "text/html") }
+
+func isPlainText(contentType string) bool { return hasMediaType(contentType, "text/plain") }
+
+func hasMediaType(contentType, want string) bool {
 	mediaType, _, err := mime.ParseMediaType(contentType)
-	return err == nil && mediaType == "text/html"
+	return err == nil && mediaType == want
 }
 
 var titlePattern = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)

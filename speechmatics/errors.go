@@ -111,22 +111,24 @@ func (e *Error) Temporary() bool {
 }
 
 // IsNotFound reports whether the provider answered 404: no such job, a job of another project or region, or a transcript
-// that is not ready. [Client.GetJob] tells these apart.
-func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+// that is not ready. [Client.GetJob] tells these apart. A 404 with a page or a plain text is not the provider's, whose errors are JSON:
+// something in front of it does not know the way, which says nothing about a job.
+func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) && !isOfEdge(err) }
 
 // IsNotReady reports whether the provider answered 404 because a job has not ended: what was asked for may be there later. It says so
 // in words only, in which it is recognised. False proves nothing: ask [Client.GetJob].
 func IsNotReady(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) || e.StatusCode != http.StatusNotFound {
+	if !errors.As(err, &e) || !IsNotFound(err) {
 		return false
 	}
 	text := strings.ToLower(e.Reason + "\n" + e.Detail)
 	return strings.Contains(text, "not ready") || strings.Contains(text, "in progress")
 }
 
-// IsGone reports whether the provider answered 410: the job or its transcript was deleted or has expired.
-func IsGone(err error) bool { return hasStatus(err, http.StatusGone) }
+// IsGone reports whether the provider answered 410: the job or its transcript was deleted or has expired. What IsNotFound says of pages
+// and plain texts holds here, too.
+func IsGone(err error) bool { return hasStatus(err, http.StatusGone) && !isOfEdge(err) }
 
 // IsUnauthorized reports whether the provider answered 401: no valid key, or the key of another region.
 func IsUnauthorized(err error) bool { return hasStatus(err, http.StatusUnauthorized) }
@@ -143,6 +145,13 @@ func IsLocked(err error) bool { return hasStatus(err, http.StatusLocked) }
 func hasStatus(err error, status int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.StatusCode == status
+}
+
+// isOfEdge reports whether an answer is written as those of edge servers and ingresses are: a page, or plain text. The provider documents
+// such answers for 401 and 429 only.
+func isOfEdge(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (isHTML(e.ContentType) || isPlainText(e.ContentType))
 }
 
 // TransportError means that there was no complete answer: the host could not be reached, the connection broke, the

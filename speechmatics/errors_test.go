@@ -149,6 +149,46 @@ func TestTemporary(t *testing.T) {
 	}
 }
 
+// TestPagesAreNotTheProviders has something in front of the provider answer in its place. That a job is gone, or its transcript there, is
+// the provider's to say.
+func TestPagesAreNotTheProviders(t *testing.T) {
+	const page = "<html><title>404 Not Found</title>hunter2</html>"
+	tests := map[string]struct {
+		status      int
+		contentType string
+		believed    bool
+	}{
+		"the provider's":    {404, "application/json", true},
+		"without a body":    {404, "", true},
+		"a page":            {404, "text/html; charset=utf-8", false},
+		"an ingress' words": {404, "text/plain", false},
+		"gone":              {410, "application/vnd.speechmatics.v2+json", true},
+		"a page says gone":  {410, "text/html", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, answer(tt.status, tt.contentType, page))
+			_, err := c.GetJob(testContext(t), "a")
+			if believed := IsNotFound(err) || IsGone(err); believed != tt.believed || !hasStatus(err, tt.status) {
+				t.Errorf("got %v, believed: %t", err, believed)
+			}
+			if err := c.DeleteJob(testContext(t), "a", DeleteOptions{}); (err == nil) != tt.believed {
+				t.Errorf("deletion: got %v", err)
+			}
+		})
+	}
+	t.Run("a page is no success", func(t *testing.T) {
+		c := serve(t, answer(http.StatusOK, "text/html", page))
+		_, transcriptErr := c.Transcript(testContext(t), "a", FormatText)
+		for _, err := range []error{transcriptErr, c.DeleteJob(testContext(t), "a", DeleteOptions{})} {
+			var unusable *ResponseError
+			if !errors.As(err, &unusable) || unusable.StatusCode != http.StatusOK || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}
+
 func TestIs(t *testing.T) {
 	is := map[int]func(error) bool{
 		404: IsNotFound, 410: IsGone, 401: IsUnauthorized, 403: IsForbidden, 429: IsRateLimited, 423: IsLocked,

@@ -109,6 +109,10 @@ func (c *Client) send(ctx context.Context, call *call) (*http.Response, error) {
 		defer closeBody(resp)
 		return nil, call.readError(resp, c.now)
 	}
+	if isHTML(resp.Header.Get("Content-Type")) {
+		defer closeBody(resp)
+		return nil, call.responseError(resp, errPage)
+	}
 	return resp, nil
 }
 
@@ -194,6 +198,10 @@ func (k *call) responseError(resp *http.Response, err error) *ResponseError {
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// errPage means that an answer is a page for people. The API has none: something in front of it has answered, such as a portal, a proxy
+// or the notice of a maintenance; a page is no transcript, and does not tell that anything was deleted.
+var errPage = errors.New("it is an HTML page")
 
 // errTooLarge means that an answer is beyond its bound.
 var errTooLarge = errors.New("too large")
