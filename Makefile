@@ -30,6 +30,12 @@ NAMESPACE := transcription-system
 FUZZTIME ?= 3s
 # The race detector needs a C compiler, with the C library's headers. CI has one; without one, tests run without it.
 RACE = $(shell echo '\#include <stdlib.h>' | $$(go env CC) -E -x c - >/dev/null 2>&1 && echo -race)
+# How long `chaos` breaks things, what its choices follow from (0: any), which scenarios it runs (a regular expression) and where the
+# table goes.
+DURATION ?= 30m
+SEED ?= 0
+ONLY ?=
+REPORT ?= bin/chaos.md
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 
@@ -106,6 +112,12 @@ model: ## Check the protocol's model with larger budgets (some five minutes; nee
 .PHONY: scale
 scale: ## Run the tests of many jobs with their full sizes, and print figures (some ten minutes).
 	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 60m -v -parallel 1 -run TestScale ./controllers -scale.full
+
+.PHONY: chaos
+chaos: ## Break processes, connections and answers for DURATION, and check that nothing is lost or paid for twice (SEED=…, ONLY=…).
+	@mkdir -p bin
+	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 0 -v ./test/chaos -run '^TestChaos$$' \
+		-chaos.duration=$(DURATION) -chaos.seed=$(SEED) -chaos.only='$(ONLY)' -chaos.report='$(abspath $(REPORT))'
 
 .PHONY: demo
 demo: build bin/control-plane ## Transcribe real files through the real programs, on this machine, and check the results.

@@ -1,0 +1,100 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// result is what came of a run.
+type result struct {
+	Fault    string `json:"fault"`
+	Scenario string `json:"scenario"`
+	Seed     uint64 `json:"seed"`
+	Jobs     int    `json:"jobs"`
+	// Duplicates are attempts that were paid for more than once without being detected, Surplus those that were detected.
+	Duplicates int `json:"duplicates"`
+	Surplus    int `json:"surplus"`
+	// Lost are transcripts that the provider finished and that are not stored with the right bytes, and notifications that were
+	// acknowledged and are not recorded.
+	Lost int `json:"lost"`
+	// Converged is the time from the end of the fault until every job had finished.
+	Converged time.Duration `json:"convergedNanoseconds"`
+	Failed    bool          `json:"failed"`
+}
+
+// results are those of all runs.
+type results struct {
+	mu  sync.Mutex
+	all []result
+}
+
+func (r *results) add(one result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, one)
+}
+
+// table has a row for each fault, in the order of the scenarios.
+func (r *results) table() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows := map[string][]result{}
+	for _, one := range r.all {
+		rows[one.Fault] = append(rows[one.Fault], one)
+	}
+	var text strings.Builder
+	text.WriteString("\n| fault | runs | jobs | duplicates | surplus, deleted | lost | median, s | longest, s |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
+	var faults []string
+	for _, s := range scenarios() {
+		if !slices.Contains(faults, s.fault) && len(rows[s.fault]) > 0 {
+			faults = append(faults, s.fault)
+			text.WriteString(row(s.fault, rows[s.fault]))
+		}
+	}
+	text.WriteString(row("**all**", r.all))
+	return text.String()
+}
+
+// row sums up runs.
+func row(fault string, runs []result) string {
+	var sum result
+	times := make([]time.Duration, 0, len(runs))
+	for _, one := range runs {
+		sum.Jobs += one.Jobs
+		sum.Duplicates += one.Duplicates
+		sum.Surplus += one.Surplus
+		sum.Lost += one.Lost
+		times = append(times, one.Converged)
+	}
+	slices.Sort(times)
+	if len(times) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %.1f | %.1f |\n", fault, len(runs), sum.Jobs, sum.Duplicates, sum.Surplus, sum.Lost,
+		times[len(times)/2].Seconds(), times[len(times)-1].Seconds())
+}
+
+// write writes the table and all runs to files, if one is named.
+func (r *results) write(file string) error {
+	if file == "" {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(strings.TrimPrefix(r.table(), "\n")), 0o600); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all, err := json.MarshalIndent(r.all, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(strings.TrimSuffix(file, ".md")+".json", append(all, '\n'), 0o600)
+}

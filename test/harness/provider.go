@@ -1,0 +1,100 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
+)
+
+// Provider orders what happens at the simulator, and asks what has happened. It talks to it directly, past all proxies.
+type Provider struct {
+	url    string
+	apiKey string
+}
+
+// Ledger is every job that was ever accepted, oldest first.
+func (p *Provider) Ledger(ctx context.Context) ([]simulator.LedgerEntry, error) {
+	var ledger []simulator.LedgerEntry
+	return ledger, p.admin(ctx, http.MethodGet, "/admin/ledger", nil, &ledger)
+}
+
+// Jobs are all jobs that there are, also those that were deleted.
+func (p *Provider) Jobs(ctx context.Context) ([]simulator.JobState, error) {
+	var jobs []simulator.JobState
+	return jobs, p.admin(ctx, http.MethodGet, "/admin/jobs", nil, &jobs)
+}
+
+// SetFaults replaces the faults in force; none ends them.
+func (p *Provider) SetFaults(ctx context.Context, faults ...simulator.Fault) error {
+	if faults == nil {
+		faults = []simulator.Fault{}
+	}
+	return p.admin(ctx, http.MethodPut, "/admin/faults", faults, nil)
+}
+
+// SetBehaviour replaces what is in force where the documentation is silent.
+func (p *Provider) SetBehaviour(ctx context.Context, behaviour simulator.Behaviour) error {
+	return p.admin(ctx, http.MethodPut, "/admin/behaviour", behaviour, nil)
+}
+
+// Do sends an admin request without a body, such as POST /admin/jobs/ID/expire.
+func (p *Provider) Do(ctx context.Context, method, path string) error {
+	return p.admin(ctx, method, path, nil, nil)
+}
+
+// Transcript is what the provider serves of a job.
+func (p *Provider) Transcript(ctx context.Context, id, format string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/v2/jobs/"+url.PathEscape(id)+"/transcript?format="+url.QueryEscape(format), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+p.apiKey)
+	return p.send(request)
+}
+
+// admin sends a request to an admin endpoint, and reads the answer into what is given, unless that is nil.
+func (p *Provider) admin(ctx context.Context, method, path string, body, into any) error {
+	var content bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&content).Encode(body); err != nil {
+			return err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, p.url+path, &content)
+	if err != nil {
+		return err
+	}
+	answer, err := p.send(request)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("cannot understand what the simulator answers to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+func (p *Provider) send(request *http.Request) ([]byte, error) {
+	response, err := localClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach the simulator: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what the simulator answers: %w", err)
+	}
+	if response.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("the simulator answers %s to %s %s: %.200s", response.Status, request.Method, request.URL.Path, answer)
+	}
+	return answer, nil
+}
