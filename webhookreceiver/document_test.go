@@ -413,11 +413,11 @@ func TestDocumentHasTime(t *testing.T) {
 // read meanwhile.
 func TestDocumentsTakeTurns(t *testing.T) {
 	r := start(t)
-	if got := cap(r.server.readers); got != runtime.GOMAXPROCS(0) {
+	if got := cap(r.server.public.readers); got != runtime.GOMAXPROCS(0) {
 		t.Errorf("%d documents are read at once", got)
 	}
-	for range cap(r.server.readers) {
-		r.server.readers <- struct{}{}
+	for range cap(r.server.public.readers) {
+		r.server.public.readers <- struct{}{}
 	}
 	job := newJob(t, withFormats("txt", "vtt"))
 	document := func() request { return multi(t, item{"transcript.json-v2", "", "", spoken}) }
@@ -442,10 +442,10 @@ func TestDocumentsTakeTurns(t *testing.T) {
 	leave()
 	impatient.Wait()
 	waitFor(t, "the document is forgotten", func() bool { return r.server.options.Scratch.Used() == 2*int64(len(spoken)) })
-	<-r.server.readers
+	<-r.server.public.readers
 	patient.Wait()
-	for len(r.server.readers) > 0 {
-		<-r.server.readers
+	for len(r.server.public.readers) > 0 {
+		<-r.server.public.readers
 	}
 	if after := read(t, job); after.Status.Document == nil || len(after.Status.Transcripts) != 2 {
 		t.Errorf("status %+v", after.Status)

@@ -43,7 +43,10 @@ type door struct {
 	internal bool
 	// room has as many places as requests are taken at once.
 	room chan struct{}
-	// readers has as many places as documents are read at once, at both doors.
+	// shares bound how many of them one namespace has.
+	shares *shares
+	// readers has as many places as documents are read at once. Each door has its own, so that no document which somebody sends keeps
+	// the manager's deliveries waiting.
 	readers chan struct{}
 }
 
@@ -118,6 +121,11 @@ func (d *door) serve(r *http.Request, connection deadliner, v *visit) (result, *
 	if err := d.authenticate(r, v); err != nil {
 		return "", err
 	}
+	leave, ok := d.shares.take(v.notice.target.Namespace)
+	if !ok {
+		return "", refuse(http.StatusServiceUnavailable, resultBusy, notification.ReasonBusy, errBusy)
+	}
+	defer leave()
 	var (
 		res result
 		err error
@@ -401,9 +409,10 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	log = log.WithValues("namespace", v.notice.target.Namespace, "name", v.notice.target.Name, "uid", v.notice.target.UID,
 		"attempt", v.notice.target.Attempt, "duration", d.clock.Since(v.started).String())
 	message := "Notification processed"
-	if v.check {
+	switch {
+	case v.check:
 		message = "Store checked"
-	} else {
+	case v.body != nil: // otherwise there was no room to look at it
 		log = log.WithValues("jobID", v.notice.jobID, "outcome", v.notice.outcome, "bodyBytes", v.body.n, "stored", names(v.stored))
 	}
 	if v.document != nil {

@@ -57,8 +57,8 @@ const readingBytesPerSecond = 128 << 10
 
 // Limits bound what the receiver takes. A zero field means its default.
 type Limits struct {
-	// PublicRequests is how many notifications are processed at once at the public door; default 32. Each of them needs a few MiB of
-	// memory, however large its transcripts are: what is large waits in the scratch folder.
+	// PublicRequests is how many notifications are processed at once at the public door; default 32, half of them at most for one
+	// namespace. Each of them needs a few MiB of memory, however large its transcripts are: what is large waits in the scratch folder.
 	PublicRequests int
 	// InternalRequests is the same for the internal door; default 16.
 	InternalRequests int

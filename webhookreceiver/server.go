@@ -68,8 +68,6 @@ type Server struct {
 	readiness *readiness
 	public    *door
 	internal  *door
-	// readers has a place for each document that is read at this moment.
-	readers chan struct{}
 }
 
 // New returns a server; Run starts it.
@@ -80,11 +78,14 @@ func New(o Options) *Server {
 	}
 	o.ShutdownDelay = cmp.Or(o.ShutdownDelay, DefaultShutdownDelay)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, DefaultDrainTimeout)
-	s := &Server{options: o, metrics: newMetrics(o.Keys, o.Scratch), readers: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	s := &Server{options: o, metrics: newMetrics(o.Keys, o.Scratch)}
 	s.readiness = &readiness{
 		client: o.Client, keys: o.Keys, volumes: o.Volumes, clock: o.Clock, log: o.Log.WithName("readiness"), probed: map[string]bool{},
 	}
 	s.public = s.door(notification.PurposeCallback, v1alpha1.SourceCallback, o.Limits.PublicRequests)
+	// What anybody may be able to send takes at most half of what both doors share.
+	s.public.scratch = o.Scratch.Half()
+	s.public.shares = newShares(max(1, o.Limits.PublicRequests/2))
 	s.internal = s.door(notification.PurposeDeliver, v1alpha1.SourceDelivery, o.Limits.InternalRequests)
 	s.internal.internal = true
 	s.internal.limits.BodyGrace *= internalPatience
@@ -95,7 +96,7 @@ func New(o Options) *Server {
 func (s *Server) door(purpose notification.Purpose, source v1alpha1.NotificationSource, requests int) *door {
 	return &door{
 		client: s.options.Client, keys: s.options.Keys, store: s.options.Store, scratch: s.options.Scratch, clock: s.options.Clock, log: s.options.Log,
-		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests), readers: s.readers,
+		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests), shares: newShares(0), readers: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
 

@@ -198,7 +198,7 @@ func TestListenerThatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := New(Options{Client: env.Client, Keys: keyring, Volumes: &probes{}, Log: logr.Discard(), ShutdownDelay: time.Hour})
+	server := New(Options{Client: env.Client, Keys: keyring, Volumes: &probes{}, Scratch: newScratch(t), Log: logr.Discard(), ShutdownDelay: time.Hour})
 	listeners := Listeners{Public: listen(t), Internal: listen(t)}
 	if err := listeners.Internal.Close(); err != nil {
 		t.Fatal(err)

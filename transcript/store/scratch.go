@@ -21,6 +21,8 @@ type Scratch struct {
 	path     string
 	maxBytes int64
 	used     atomic.Int64
+	// whole is what this is a half of; nil if it is all.
+	whole *Scratch
 }
 
 // OpenScratch returns a Scratch in a folder, which must exist. It tries whether files can be made there.
@@ -31,6 +33,11 @@ func OpenScratch(path string, maxBytes int64) (*Scratch, error) {
 		return nil, err
 	}
 	return s, f.Close()
+}
+
+// Half is a Scratch in the same folder that takes at most half of this one's limit, and leaves the rest to others.
+func (s *Scratch) Half() *Scratch {
+	return &Scratch{path: s.path, maxBytes: s.maxBytes / 2, whole: s}
 }
 
 // Create makes an empty file. Its errors, and those of writing to the file, are *UnavailableError, but for a file that is too large.
@@ -48,6 +55,23 @@ func (s *Scratch) Create() (*ScratchFile, error) {
 // Used is how many bytes its files hold.
 func (s *Scratch) Used() int64 { return s.used.Load() }
 
+// take counts bytes as used, unless there is no room for them.
+func (s *Scratch) take(n int64) bool {
+	if s.used.Add(n) > s.maxBytes || (s.whole != nil && !s.whole.take(n)) {
+		s.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// give counts bytes as free again.
+func (s *Scratch) give(n int64) {
+	s.used.Add(-n)
+	if s.whole != nil {
+		s.whole.give(n)
+	}
+}
+
 func (s *Scratch) unavailable(err error) error {
 	return &UnavailableError{Store: "the webhook receiver's scratch folder " + s.path, Err: err}
 }
@@ -64,13 +88,12 @@ func (f *ScratchFile) Write(p []byte) (int, error) {
 	if f.size+int64(len(p)) > f.scratch.maxBytes {
 		return 0, &TooLargeError{Limit: f.scratch.maxBytes, Scratch: true}
 	}
-	if used := f.scratch.used.Add(int64(len(p))); used > f.scratch.maxBytes {
-		f.scratch.used.Add(-int64(len(p)))
+	if !f.scratch.take(int64(len(p))) {
 		return 0, f.scratch.unavailable(fmt.Errorf("it would hold more than %d bytes; see the webhook receiver's --scratch-max-bytes", f.scratch.maxBytes))
 	}
 	n, err := f.file.Write(p)
 	f.size += int64(n)
-	f.scratch.used.Add(int64(n) - int64(len(p)))
+	f.scratch.give(int64(len(p)) - int64(n))
 	if err != nil {
 		return n, f.scratch.unavailable(err)
 	}
@@ -94,7 +117,7 @@ func (f *ScratchFile) ReadAt(p []byte, offset int64) (int, error) {
 
 // Close forgets the content.
 func (f *ScratchFile) Close() error {
-	f.scratch.used.Add(-f.size)
+	f.scratch.give(f.size)
 	f.size = 0
 	return f.file.Close()
 }

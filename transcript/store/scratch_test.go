@@ -91,6 +91,46 @@ func TestScratchLimit(t *testing.T) {
 	}
 }
 
+// A half leaves the rest of the room to others, and has none when the whole has none.
+func TestScratchHalf(t *testing.T) {
+	s, err := OpenScratch(t.TempDir(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := s.Half()
+	whole, part := scratchFile(t, s), scratchFile(t, half)
+	write := func(f *ScratchFile, n int, fits bool) {
+		t.Helper()
+		if _, err := io.WriteString(f, strings.Repeat("x", n)); (err == nil) != fits {
+			t.Errorf("%d bytes more, with %d in use, %d of them the half's: %v", n, s.Used(), half.Used(), err)
+		}
+	}
+	var tooLarge *TooLargeError
+	if _, err := io.WriteString(part, strings.Repeat("x", 51)); !errors.As(err, &tooLarge) {
+		t.Errorf("a file larger than the half: %v", err)
+	}
+	write(part, 50, true)
+	write(whole, 51, false)
+	write(whole, 50, true)
+	for _, f := range []*ScratchFile{part, whole} {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, part = scratchFile(t, s), scratchFile(t, half)
+	write(whole, 60, true)
+	write(part, 41, false)
+	write(part, 40, true)
+	for _, f := range []*ScratchFile{part, whole} {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Used() != 0 || half.Used() != 0 {
+		t.Errorf("%d and %d bytes are in use after the end", s.Used(), half.Used())
+	}
+}
+
 func scratchFile(t *testing.T, s *Scratch) *ScratchFile {
 	t.Helper()
 	f, err := s.Create()

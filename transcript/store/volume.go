@@ -57,7 +57,7 @@ type Volume struct {
 }
 
 // Volumes keeps transcripts as files on volumes: <namespace>/[<directory>/]<name>/<uid>-<attempt>/transcript.[<language>.]{txt,srt,vtt,json}.
-// Paths cannot leave the volume, whatever symbolic links are on it.
+// Paths cannot leave the namespace's folder, whatever symbolic links are on the volume.
 type Volumes struct {
 	roots map[string]*os.Root
 	clock clock.PassiveClock
@@ -139,7 +139,15 @@ func (v *Volumes) Check(_ context.Context, job Job) error {
 	if _, err := jobDirectory(job); err != nil {
 		return err
 	}
-	return v.Probe(job.Transcripts.PersistentVolumeClaim.ClaimName)
+	claim := job.Transcripts.PersistentVolumeClaim.ClaimName
+	root, err := v.root(claim)
+	if err != nil {
+		return err
+	}
+	if _, err := namespaceEntry(root, job.Namespace); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return unavailable(claim, err)
+	}
+	return v.Probe(claim)
 }
 
 // Begin implements Store.
@@ -164,9 +172,45 @@ func (v *Volumes) root(claim string) (*os.Root, error) {
 	return root, nil
 }
 
-// jobDirectory is the folder of a job's transcripts from the root of the volume, with slashes. All of its elements were
-// validated before, the directory by the API server; they are validated again, since a mistake would let one tenant write
-// into another's folder.
+// openNamespace opens the folder of a namespace, and makes it if it is not there. What is opened in it cannot leave it: who may write to
+// the volume may have put symbolic links there, and another namespace's folder is no place for a job's transcripts.
+func openNamespace(root *os.Root, namespace string) (*os.Root, error) {
+	if err := root.MkdirAll(namespace, directoryMode); err != nil {
+		return nil, err
+	}
+	folder, err := root.OpenRoot(namespace)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := namespaceEntry(root, namespace)
+	if err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	opened, err := folder.Stat(".")
+	if err == nil && !os.SameFile(entry, opened) {
+		err = fmt.Errorf("%s was replaced at this moment", namespace)
+	}
+	if err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	return folder, nil
+}
+
+// namespaceEntry is the entry of a namespace's folder. It must be a folder itself, and no link to one.
+func namespaceEntry(root *os.Root, namespace string) (fs.FileInfo, error) {
+	entry, err := root.Lstat(namespace)
+	if err != nil {
+		return nil, err
+	}
+	if !entry.IsDir() {
+		return nil, fmt.Errorf("%s is there and is not a folder; remove it", namespace)
+	}
+	return entry, nil
+}
+
+// jobDirectory is the folder of a job's transcripts within the namespace's folder, with slashes. All of its elements were validated
+// before, the directory by the API server; they are validated again, since a mistake would let one tenant write into
+// another's folder.
 func jobDirectory(job Job) (string, error) {
 	elements := []string{job.Namespace}
 	if directory := job.Transcripts.PersistentVolumeClaim.Directory; directory != nil {
@@ -180,13 +224,16 @@ func jobDirectory(job Job) (string, error) {
 	if path.Clean(dir) != dir || !fs.ValidPath(dir) {
 		return "", fmt.Errorf("the path of the transcripts of %s is not a plain one", job)
 	}
+	_, dir, _ = strings.Cut(dir, "/")
 	return dir, nil
 }
 
 type volumeBatch struct {
-	store  *Volumes
-	root   *os.Root
-	claim  string
+	store *Volumes
+	root  *os.Root
+	claim string
+	// folder is the namespace's, once something is staged; dir is the job's folder in it.
+	folder *os.Root
 	dir    string
 	job    Job
 	staged []stagedFile
@@ -205,22 +252,32 @@ func (b *volumeBatch) Stage(_ context.Context, key Key, r io.Reader) error {
 	if err := key.check(); err != nil {
 		return err
 	}
-	if err := b.root.MkdirAll(b.dir, directoryMode); err != nil {
+	if err := b.open(); err != nil {
 		return unavailable(b.claim, err)
 	}
 	name := path.Join(b.dir, temporaryPrefix+fileName(key)+"-"+randomName()+temporarySuffix)
-	f, err := b.store.create(b.root, name)
+	f, err := b.store.create(b.folder, name)
 	if err != nil {
 		return unavailable(b.claim, err)
 	}
 	content := &meter{hash: sha256.New()}
 	if err := b.fill(f, content, r); err != nil {
 		// One that cannot be removed is left to removeStale.
-		_ = b.root.Remove(name)
+		_ = b.folder.Remove(name)
 		return err
 	}
 	b.staged = append(b.staged, stagedFile{key: key, temporary: name, bytes: content.n, sha256: content.sum()})
 	return nil
+}
+
+// open opens the namespace's folder and makes the job's in it.
+func (b *volumeBatch) open() (err error) {
+	if b.folder == nil {
+		if b.folder, err = openNamespace(b.root, b.job.Namespace); err != nil {
+			return err
+		}
+	}
+	return b.folder.MkdirAll(b.dir, directoryMode)
 }
 
 // fill writes a temporary file, so that it is on the disk when it gets its final name: afterwards would be too late, since a crash
@@ -250,7 +307,7 @@ func (b *volumeBatch) Commit(context.Context) ([]v1alpha1.StoredTranscript, erro
 		}
 		all = append(all, *stored)
 	}
-	if err := b.store.syncPath(b.root, b.dir); err != nil {
+	if err := errors.Join(b.store.syncPath(b.folder, b.dir), b.store.syncFolder(b.root, ".")); err != nil {
 		return nil, unavailable(b.claim, err)
 	}
 	b.removeStale()
@@ -268,7 +325,7 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 		return nil, err
 	}
 	// A link, unlike a rename, never takes the place of a file: of two writers at the same moment, one finds the other's.
-	switch err := b.root.Link(staged.temporary, final); {
+	switch err := b.folder.Link(staged.temporary, final); {
 	case errors.Is(err, fs.ErrExist):
 		size, sum, err := b.existing(final)
 		if err != nil {
@@ -277,7 +334,7 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 		return b.describe(staged.key, final, size, sum), nil
 	case errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS):
 		// A file system without hard links.
-		if err := b.root.Rename(staged.temporary, final); err != nil {
+		if err := b.folder.Rename(staged.temporary, final); err != nil {
 			return nil, err
 		}
 	case err != nil:
@@ -288,14 +345,14 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 
 // existing reads a transcript that is there. It is a whole one, since it got its name only when it was.
 func (b *volumeBatch) existing(name string) (size int64, sum string, err error) {
-	info, err := b.root.Stat(name)
+	info, err := b.folder.Stat(name)
 	if err != nil {
 		return 0, "", err
 	}
 	if !info.Mode().IsRegular() {
 		return 0, "", fmt.Errorf("%s is there and is not a file; remove it", name)
 	}
-	f, err := b.root.Open(name)
+	f, err := b.folder.Open(name)
 	if err != nil {
 		return 0, "", err
 	}
@@ -313,7 +370,7 @@ func (b *volumeBatch) describe(key Key, name string, size int64, sum string) *v1
 		Language:              key.Language,
 		Attempt:               b.job.Attempt,
 		JobID:                 b.job.ID,
-		PersistentVolumeClaim: &v1alpha1.TranscriptFileReference{ClaimName: b.claim, Path: name},
+		PersistentVolumeClaim: &v1alpha1.TranscriptFileReference{ClaimName: b.claim, Path: path.Join(b.job.Namespace, name)},
 		Encoding:              v1alpha1.EncodingIdentity,
 		Parts:                 1,
 		Bytes:                 &size,
@@ -325,14 +382,18 @@ func (b *volumeBatch) describe(key Key, name string, size int64, sum string) *v1
 func (b *volumeBatch) Discard() {
 	for _, staged := range b.staged {
 		// One that cannot be removed is left to removeStale.
-		_ = b.root.Remove(staged.temporary)
+		_ = b.folder.Remove(staged.temporary)
 	}
 	b.staged = nil
+	if b.folder != nil {
+		_ = b.folder.Close() // nothing was written through it
+		b.folder = nil
+	}
 }
 
 // removeStale removes what a crash has left in the folder. It is a courtesy: if it fails, the transcripts are there all the same.
 func (b *volumeBatch) removeStale() {
-	entries, err := fs.ReadDir(b.root.FS(), b.dir)
+	entries, err := fs.ReadDir(b.folder.FS(), b.dir)
 	if err != nil {
 		return
 	}
@@ -342,7 +403,7 @@ func (b *volumeBatch) removeStale() {
 		}
 		info, err := entry.Info()
 		if err == nil && b.store.clock.Since(info.ModTime()) > staleAfter {
-			_ = b.root.Remove(path.Join(b.dir, entry.Name()))
+			_ = b.folder.Remove(path.Join(b.dir, entry.Name()))
 		}
 	}
 }

@@ -213,6 +213,53 @@ func TestVolumeRefusesToLeaveItsFolder(t *testing.T) {
 	}
 }
 
+// Who may write to the volume puts links there that lead to another namespace's folder: in the place of his own, and within it. Neither is
+// followed, to write or to read.
+func TestVolumeRefusesToEnterAnothersFolder(t *testing.T) {
+	for name, link := range map[string]string{
+		"the namespace's folder":     "media",
+		"a folder of spec.directory": "media/meetings",
+		"the job's folder":           "media/meetings/2026/standup",
+		"the attempt's folder":       "media/meetings/2026/standup/UID-2",
+		"the transcript":             "media/meetings/2026/standup/UID-2/transcript.txt",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, job := t.TempDir(), volumeJob()
+			victim := filepath.Join(dir, "victim")
+			link := filepath.Join(dir, strings.ReplaceAll(link, "UID", string(job.UID)))
+			if err := errors.Join(os.MkdirAll(victim, 0o750), os.MkdirAll(filepath.Dir(link), 0o750)); err != nil {
+				t.Fatal(err)
+			}
+			target := victim
+			if strings.HasSuffix(link, ".txt") {
+				target = filepath.Join(victim, "transcript.txt")
+				if err := os.WriteFile(target, []byte("the victim's"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			relative, err := filepath.Rel(filepath.Dir(link), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(relative, link); err != nil {
+				t.Fatal(err)
+			}
+			before := files(t, victim)
+			var unavailable *UnavailableError
+			v := openVolume(t, dir)
+			if stored, err := keep(t, v, job, v1alpha1.FormatText, "the thief's"); !errors.As(err, &unavailable) {
+				t.Errorf("a link to another namespace's folder is followed: %+v, %v", stored, err)
+			}
+			if diff := cmp.Diff(before, files(t, victim)); diff != "" {
+				t.Errorf("the other namespace's folder (-before +after):\n%s", diff)
+			}
+			if err := v.Check(t.Context(), job); filepath.Base(link) == "media" && (!errors.As(err, &unavailable) || !strings.Contains(err.Error(), "media is there and is not a folder; remove it")) {
+				t.Errorf("Check() = %v", err)
+			}
+		})
+	}
+}
+
 func TestVolumeNotMounted(t *testing.T) {
 	v := openVolume(t, t.TempDir())
 	job := volumeJob()
@@ -360,7 +407,8 @@ func TestVolumeWritersAtOnce(t *testing.T) {
 // A file is durable only with its name: before Commit returns, the file, its folder and every folder above that may be new are synced;
 // and if one cannot be, nothing is reported as stored.
 func TestVolumeIsDurable(t *testing.T) {
-	volumes, err := OpenVolumes([]Volume{{Claim: "transcripts", Path: t.TempDir()}}, clock.RealClock{})
+	mounted := t.TempDir()
+	volumes, err := OpenVolumes([]Volume{{Claim: "transcripts", Path: mounted}}, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,10 +427,14 @@ func TestVolumeIsDurable(t *testing.T) {
 		return &recordingFile{file: f, synced: func() { steps = append(steps, "file") }}, err
 	}
 	volumes.syncFolder = func(root *os.Root, dir string) error {
-		if _, err := root.Stat(filepath.Join("a", "b", string(job.UID)+"-1", "transcript.txt")); err != nil {
+		if _, err := os.Stat(filepath.Join(mounted, "a", "b", string(job.UID)+"-1", "transcript.txt")); err != nil {
 			t.Errorf("%s is synced before the file has its name", dir)
 		}
-		steps = append(steps, dir)
+		folder, err := filepath.Rel(mounted, filepath.Join(root.Name(), dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, folder)
 		return syncDirectory(root, dir)
 	}
 	mustKeep(t, volumes, job, v1alpha1.FormatText, "words")

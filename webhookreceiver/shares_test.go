@@ -1,0 +1,109 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookreceiver
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
+)
+
+// held is a request whose body begins and does not come to its end before the returned function is called.
+func (r *rig) held(t *testing.T, job *v1alpha1.TranscriptionJob, contentType, beginning string) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	closed := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		_, _ = r.try(ctx, targetOf(job, 1), request{contentType: contentType, body: &slowReader{strings.NewReader(beginning), closed}})
+	})
+	return func() {
+		cancel()
+		close(closed)
+		ended.Wait()
+	}
+}
+
+// Who holds good tokens of his own jobs takes the places of one namespace with bodies that do not end: the others keep theirs, at the same
+// door.
+func TestOneNamespaceLeavesRoom(t *testing.T) {
+	r := start(t, func(o *Options) { o.Limits.PublicRequests = 4 })
+	thief, victim := newJob(t), newJob(t)
+	defer r.held(t, thief, "text/plain", "Good")()
+	defer r.held(t, thief, "text/plain", "Good")()
+	waitFor(t, "the bodies are waited for", func() bool { return len(r.server.public.room) == 2 })
+	for range 3 {
+		if got := r.send(t, thief, multi(t, everything(t, thief)...)); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Errorf("a third request of the same namespace: %+v", got)
+		}
+	}
+	if got := r.send(t, victim, multi(t, everything(t, victim)...)); got.status != http.StatusNoContent {
+		t.Errorf("another namespace's notification: %+v", got)
+	}
+}
+
+func TestShares(t *testing.T) {
+	s := newShares(2)
+	var leave [2]func()
+	for i := range leave {
+		var ok bool
+		if leave[i], ok = s.take("a"); !ok {
+			t.Fatalf("place %d is refused", i)
+		}
+	}
+	if _, ok := s.take("a"); ok {
+		t.Error("a third place is given")
+	}
+	if other, ok := s.take("b"); !ok {
+		t.Error("another namespace gets none")
+	} else {
+		other()
+	}
+	leave[0]()
+	if again, ok := s.take("a"); !ok {
+		t.Error("a place that was given back is not given again")
+	} else {
+		again()
+	}
+	leave[1]()
+	if len(s.taken) != 0 {
+		t.Errorf("still taken: %v", s.taken)
+	}
+}
+
+// A document at the public door fills all the room that there is for it, and does not come to its end; others wait there to be read. The
+// manager's deliveries have room, and are read.
+func TestPublicDoorLeavesScratch(t *testing.T) {
+	const part = 64 << 10
+	r := start(t, func(o *Options) {
+		var err error
+		if o.Scratch, err = store.OpenScratch(t.TempDir(), 2*int64(part)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	thief, victim := newJob(t, withFormats("vtt")), newJob(t, withFormats("vtt"))
+	const head = `{"format":"2.9","x":"`
+	defer r.held(t, thief, "application/json", head+strings.Repeat("x", part-len(head)))()
+	waitFor(t, "the room is taken", func() bool { return r.server.options.Scratch.Used() == int64(part) })
+	for range cap(r.server.public.readers) {
+		r.server.public.readers <- struct{}{}
+	}
+	document := multi(t, item{"transcript.json-v2", "", "", spoken})
+	if got := r.send(t, victim, document); got.status != http.StatusServiceUnavailable {
+		t.Errorf("a document at the public door: %+v", got)
+	}
+	document = multi(t, item{"transcript.json-v2", "", "", spoken})
+	document.internal = true
+	if got := r.send(t, victim, document); got.status != http.StatusNoContent {
+		t.Errorf("a delivery: %+v", got)
+	}
+	if got := read(t, victim).Status.Transcripts; len(got) != 1 {
+		t.Errorf("stored %+v", got)
+	}
+}
