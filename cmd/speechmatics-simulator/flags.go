@@ -53,7 +53,8 @@ Flags:
 Faults (--fault, repeatable) are kind=KIND and any of operation, title, reference, dataName (* stands
 for any text), count, probability, delay, status, body (json, html, text, detail, empty), message,
 retryAfter, outcome, feature, language; or a JSON object with these members.
-  of requests   latency, error, request-reset, response-lost, response-reset, response-late
+  of requests   latency, error, request-reset, response-lost, response-reset, response-late,
+                response-replaced
   of jobs       list-lag, notification-lost, notification-doubled, notification-late,
                 notification-early, notification-reordered, reject, feature, no-credit, expire, delete
   features      translation (of a language, or all), summarization, sentiment_analysis,

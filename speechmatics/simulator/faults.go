@@ -37,7 +37,7 @@ type Fault struct {
 
 	// Delay in wall time: the latency, the list's lag, how late, how long held back at most.
 	Delay Duration `json:"delay,omitempty"`
-	// Status, Body, Message and RetryAfter (whole seconds) are the answer of kind FaultError.
+	// Status, Body, Message and RetryAfter (whole seconds) are the answer of kinds FaultError and FaultResponseReplaced.
 	// Status is 500, Body is BodyJSON and Message the status text where they are left out. Message is
 	// also the reason that a job of kind FaultReject gives.
 	Status     int      `json:"status,omitempty"`
@@ -71,6 +71,9 @@ const (
 	FaultResponseReset FaultKind = "response-reset"
 	// FaultResponseLate handles the request at once, and holds the answer for Delay.
 	FaultResponseLate FaultKind = "response-late"
+	// FaultResponseReplaced handles the request, and answers Status instead of what came of it, as a server in front of the service does
+	// that does not get the service's answer.
+	FaultResponseReplaced FaultKind = "response-replaced"
 )
 
 // What can go wrong with a job.
@@ -103,7 +106,7 @@ const (
 )
 
 var requestFaults = []FaultKind{
-	FaultLatency, FaultError, FaultRequestReset, FaultResponseLost, FaultResponseReset, FaultResponseLate,
+	FaultLatency, FaultError, FaultRequestReset, FaultResponseLost, FaultResponseReset, FaultResponseLate, FaultResponseReplaced,
 }
 
 var jobFaults = []FaultKind{

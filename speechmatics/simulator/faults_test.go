@@ -105,6 +105,24 @@ func TestLostResponse(t *testing.T) {
 	a.submit(config("kept"), "a.wav", wav(time.Second))
 }
 
+func TestReplacedResponse(t *testing.T) {
+	a := start(t, Options{Faults: []Fault{
+		{Kind: FaultResponseReplaced, Operation: OperationCreate, Status: 504, Body: BodyHTML, Count: 1},
+		{Kind: FaultResponseReplaced, Operation: OperationCreate, Status: 503, Body: BodyEmpty, RetryAfter: 2, Count: 1},
+	}})
+	if got := a.post("", plainConfig, "a.wav", wav(time.Second)); got.status != 504 || got.body != htmlError(504) || got.header.Get("Content-Type") != "text/html" {
+		t.Errorf("%+v", got)
+	}
+	if got := a.post("", plainConfig, "a.wav", wav(time.Second)); got.status != 503 || got.body != "" || got.header.Get("Retry-After") != "2" ||
+		got.header.Get("Content-Type") != "" {
+		t.Errorf("%+v", got)
+	}
+	a.submit(plainConfig, "a.wav", wav(time.Second))
+	if n := len(a.server.Ledger()); n != 3 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
 func TestLateResponse(t *testing.T) {
 	clock := newClock()
 	a := start(t, Options{Clock: clock, Faults: []Fault{{Kind: FaultResponseLate, Operation: OperationCreate, Delay: Duration(time.Minute)}}})

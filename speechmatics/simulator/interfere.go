@@ -65,7 +65,7 @@ func (s *Server) answerFault(w http.ResponseWriter, f Fault) {
 	s.writeErrorAs(w, f.Body, status, message)
 }
 
-// spoiler loses, cuts or holds an answer, if a fault says so. It decides at the answer's first byte.
+// spoiler loses, replaces, cuts or holds an answer, if a fault says so. It decides at the answer's first byte.
 type spoiler struct {
 	http.ResponseWriter
 	server    *Server
@@ -104,6 +104,12 @@ func (w *spoiler) decide() {
 	}
 	if _, ok := faults.ofRequest(FaultResponseLost, w.operation, w.about); ok {
 		breakOff(w.ResponseWriter)
+		w.gone = true
+		return
+	}
+	if f, ok := faults.ofRequest(FaultResponseReplaced, w.operation, w.about); ok {
+		w.Header().Del("Content-Type")
+		w.server.answerFault(w.ResponseWriter, f)
 		w.gone = true
 		return
 	}

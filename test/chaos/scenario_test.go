@@ -27,16 +27,17 @@ type scenario struct {
 	endings []string
 	// attempts is how many attempts the story justifies for one job; 0 means one.
 	attempts int32
+	// checks are made besides those that are made after every run.
+	checks func(r *run, f *facts)
 	// surplus means that an attempt may have had several remote jobs, if it was detected: all but one deleted, and counted.
 	surplus bool
-	// foreign means that the provider has jobs of somebody else, too.
-	foreign bool
 }
 
 // scenarios are all of them, in the order of the table.
 func scenarios() []scenario {
 	return slices.Concat(
 		killScenarios(),
+		providerScenarios(),
 	)
 }
 

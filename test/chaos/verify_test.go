@@ -43,6 +43,10 @@ func (r *run) verify() {
 	r.checkPayments(f)
 	r.checkTranscripts(f)
 	r.checkNotifications(f)
+	r.checkForeign(f)
+	if r.scenario.checks != nil {
+		r.scenario.checks(r, f)
+	}
 	r.checkRestart(f)
 	r.checkFiles()
 	r.checkSecrets()
@@ -143,7 +147,7 @@ func (r *run) checkPayments(f *facts) {
 			r.Errorf("%s has had %d attempts; its story justifies %d", uid, n, allowed)
 		}
 	}
-	if foreign := len(f.ledger) - own; foreign > 0 && !r.scenario.foreign {
+	if foreign := len(f.ledger) - own; foreign > 0 {
 		r.Errorf("%d remote jobs have no reference of ours", foreign)
 	}
 	if r.result.Surplus > 0 {
@@ -232,6 +236,16 @@ func (r *run) checkTranscript(f *facts, j *job, object *v1alpha1.TranscriptionJo
 		return fmt.Errorf("what is stored (%d bytes) is not what the provider serves (%d bytes)", len(content), len(served))
 	}
 	return nil
+}
+
+// checkForeign: the jobs of somebody else are as they were.
+func (r *run) checkForeign(f *facts) {
+	r.Helper()
+	for _, state := range f.remote {
+		if state.Foreign && state.Status != "done" {
+			r.Errorf("job %s of somebody else is %s", state.ID, state.Status)
+		}
+	}
 }
 
 // checkNotifications: each notification that was acknowledged is in the status, and was when it was acknowledged: what is recorded only
@@ -375,7 +389,7 @@ func (r *run) temporaryFiles() []string {
 // checkSecrets: nobody has logged a key or a token.
 func (r *run) checkSecrets() {
 	r.Helper()
-	secrets := []string{r.system.APIKey, r.system.SigningKey, "Authorization: Bearer", "Bearer ey"}
+	secrets := append([]string{r.system.APIKey, r.system.SigningKey, "Authorization: Bearer", "Bearer ey"}, r.system.RevokedKeys...)
 	for _, program := range append(r.programs(), r.system.Simulator) {
 		log, err := program.Log()
 		r.must(err)

@@ -74,6 +74,8 @@ type System struct {
 
 	// APIKey and SigningKey are secrets that nobody is to find in a log.
 	APIKey, SigningKey string
+	// RevokedKeys are former APIKeys.
+	RevokedKeys []string
 
 	options       SystemOptions
 	receiverPorts [][]string
@@ -86,7 +88,7 @@ func (c *Cluster) StartSystem(ctx context.Context, options SystemOptions) (*Syst
 	options.Managers, options.Receivers = max(1, options.Managers), max(1, options.Receivers)
 	s := &System{
 		Cluster: c, Namespace: options.Name, SystemNamespace: options.Name + "-system", Logs: filepath.Join(c.dir, options.Name),
-		APIKey: "key-" + randomHex(), SigningKey: randomHex() + randomHex(), options: options,
+		APIKey: newKey(), SigningKey: randomHex() + randomHex(), options: options,
 	}
 	for _, step := range []func(context.Context) error{
 		s.makeFolders, s.makeNamespaces, s.startSimulator, s.startBetween, s.makeAccount, s.startReceivers, s.startManagers, s.Ready,
@@ -220,11 +222,16 @@ func (s *System) startBetween(ctx context.Context) (err error) {
 	return nil
 }
 
+// accountSecret is the name of the account's Secret, apiKeyOf the key's in it.
+const accountSecret, apiKeyOf = "speechmatics", "apiKey"
+
+func newKey() string { return "key-" + randomHex() }
+
 // makeAccount makes the account and its Secret.
 func (s *System) makeAccount(ctx context.Context) error {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "speechmatics"},
-		StringData: map[string]string{"apiKey": s.APIKey},
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: accountSecret},
+		StringData: map[string]string{apiKeyOf: s.APIKey},
 	}
 	account := &v1alpha1.SpeechmaticsAccount{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: v1alpha1.DefaultAccountName},
