@@ -42,7 +42,11 @@ func (r *JobReconciler) providerOf(ctx context.Context, s *scope) (*provider, er
 	if err != nil {
 		return nil, err
 	}
-	return r.readyProvider(ctx, account)
+	p, err := r.readyProvider(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return p, s.takeHand(p)
 }
 
 // accountOf is the account of a job that was submitted already. The account is in the status before anything is sent; without it, only the
@@ -70,6 +74,10 @@ func (r *JobReconciler) readyProvider(ctx context.Context, account v1alpha1.Acco
 		// The account's own controller says what is wrong with it; it is asked to look at once.
 		r.providers.suspect(v1alpha1.ResolvedReference(account), account.GetNamespace())
 		return nil, pausef(v1alpha1.ReasonAccountNotReady, r.options.RetryInterval, "%s is not ready: %s", name, explain(err))
+	}
+	if r.providers.isTrying(account.GetUID()) {
+		// One request has found the key refused, and one more finds out whether it is. All others would be in vain.
+		return nil, &busyError{delay: minPause}
 	}
 	return p, nil
 }

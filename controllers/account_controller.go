@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -49,7 +48,7 @@ type AccountReconciler struct {
 
 // accountWorkers is how many accounts of a kind are tried at a time, so that one whose host does not answer does not hold up the
 // others.
-const accountWorkers = 4
+const accountWorkers = 16
 
 // Reconcile tries the key if it is time, and counts the account's jobs.
 func (r *AccountReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -57,6 +56,7 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req reconcile.Request
 	if err := r.client.Get(ctx, req.NamespacedName, account); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.providers.forget(r.tracker.miss(req.NamespacedName))
+			r.metrics.forgetAccount(r.kind, req.Namespace, req.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, err
@@ -68,6 +68,7 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req reconcile.Request
 	}
 	status := account.AccountStatus().DeepCopy()
 	after := r.tryKey(ctx, account, status)
+	r.noteHeld(account, status)
 	if err := r.count(ctx, account, status); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -84,13 +85,18 @@ func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account
 		return left
 	}
 	p, err := r.providers.renew(ctx, account)
+	if err == nil && r.knownRefused(account, p) {
+		r.providers.tried(account.GetUID(), true, p)
+		return r.untilSecretIsRead()
+	}
 	if err == nil {
 		status.BaseURL = ptr.To(p.baseURL)
 		err = p.probe(ctx, r.metrics)
 	}
-	if isConclusive(err) {
-		r.providers.believe(account.GetUID())
+	if !isRefusal(err) {
+		p = nil
 	}
+	r.providers.tried(account.GetUID(), isConclusive(err), p)
 	now := r.options.Clock.Now()
 	status.ObservedGeneration = ptr.To(account.GetGeneration())
 	status.LastCheckedTime = ptr.To(metav1.NewTime(now))
@@ -100,7 +106,51 @@ func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account
 // isConclusive reports whether an outcome says something about the key.
 func isConclusive(err error) bool {
 	var broken *accountError
-	return err == nil || errors.As(err, &broken) || speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err)
+	return err == nil || errors.As(err, &broken) || isRefusal(err)
+}
+
+// isRefusal reports whether the provider refuses the key, or asks for one.
+func isRefusal(err error) bool {
+	return speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err)
+}
+
+// knownRefused reports whether a key is the one that was refused a short while ago. It is tried again now and then, since it may have
+// been put right at the provider; a new one in the Secret, or a changed account, at once.
+func (r *AccountReconciler) knownRefused(account v1alpha1.Account, p *provider) bool {
+	checked := account.AccountStatus().LastCheckedTime
+	return r.providers.wasRefused(p) && checked != nil && r.options.Clock.Since(checked.Time) < r.options.SecretInterval/5
+}
+
+// untilSecretIsRead is how soon the Secret of an account whose key was refused is read again. That costs a GET of one object, while all
+// jobs of the account wait.
+func (r *AccountReconciler) untilSecretIsRead() time.Duration {
+	return jitter(r.options.RetryInterval / 2)
+}
+
+// noteHeld says in a condition whether jobs are submitted with the account, and if not, why.
+func (r *AccountReconciler) noteHeld(account v1alpha1.Account, status *v1alpha1.SpeechmaticsAccountStatus) {
+	ready := readyCondition(status.Conditions)
+	if ready == nil {
+		return
+	}
+	held := metav1.Condition{
+		Type: v1alpha1.ConditionSubmissionsHeld, Status: metav1.ConditionTrue,
+		ObservedGeneration: account.GetGeneration(), LastTransitionTime: metav1.NewTime(r.options.Clock.Now()),
+	}
+	refusal, because := r.providers.refusing(account.GetUID())
+	switch {
+	case ready.Status != metav1.ConditionTrue:
+		held.Reason, held.Message = ready.Reason, "the account is not ready"
+	case valueOf(account.AccountSpec().Suspend):
+		held.Reason, held.Message = v1alpha1.ReasonSuspended, "spec.suspend keeps jobs from being submitted; those that are at the provider are followed to their end"
+	case refusal != "":
+		held.Reason, held.Message = refusal, fmt.Sprintf(
+			"the provider refuses one job after the other (%s); the others wait, and one is tried now and then until one is accepted: see to the credit and the contract of the account. Jobs that are at the provider are followed to their end", because)
+	default:
+		held.Status, held.Reason = metav1.ConditionFalse, v1alpha1.ReasonSubmissionsAccepted
+	}
+	meta.SetStatusCondition(&status.Conditions, held)
+	r.metrics.observeAccount(account, held.Status == metav1.ConditionTrue)
 }
 
 // untilDue is how long the account need not be looked at: it was, for this generation, and nobody has doubted it since.
@@ -136,10 +186,10 @@ func (r *AccountReconciler) judge(account v1alpha1.Account, status *v1alpha1.Spe
 		reason, ready, stalled = v1alpha1.ReasonKeyRequired, metav1.ConditionFalse, metav1.ConditionTrue
 		message = fmt.Sprintf("a key is asked for (%s): name the Secret that holds it in spec.apiKeySecretRef", explain(err))
 		after = jitter(r.options.SecretInterval / 5)
-	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
+	case isRefusal(err):
 		reason, ready, stalled = v1alpha1.ReasonKeyRefused, metav1.ConditionFalse, metav1.ConditionTrue
 		message = fmt.Sprintf("Speechmatics refuses the key (%s): put a valid key of this region into the Secret", explain(err))
-		after = jitter(r.options.SecretInterval / 5)
+		after = r.untilSecretIsRead()
 	case wasReady(account):
 		// One request that failed does not make a good account bad; jobs that run into the same trouble say so themselves.
 		return jitter(r.options.RetryInterval)
@@ -184,30 +234,6 @@ func (r *AccountReconciler) count(ctx context.Context, account v1alpha1.Account,
 	}
 	status.RunningJobs, status.WaitingJobs = &running, &waiting
 	return nil
-}
-
-// atProvider reports whether an unfinished job is, or may be, at the provider.
-func atProvider(job *v1alpha1.TranscriptionJob) bool {
-	s := &scope{}
-	s.refresh(job)
-	s.status = job.Status
-	return !s.held() && (s.recorded() || s.submissionUnknown())
-}
-
-// activeJobs lists the jobs of an account that are, or may be, at the provider.
-func activeJobs(ctx context.Context, c client.Reader, account v1alpha1.Account) ([]types.UID, error) {
-	jobs := &v1alpha1.TranscriptionJobList{}
-	if err := c.List(ctx, jobs, client.InNamespace(account.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("cannot list jobs: %w", err)
-	}
-	var active []types.UID
-	for i := range jobs.Items {
-		job := &jobs.Items[i]
-		if ref := job.Status.AccountRef; ref != nil && ref.UID == account.GetUID() && !isFinished(job) && atProvider(job) {
-			active = append(active, job.UID)
-		}
-	}
-	return active, nil
 }
 
 // applyStatus writes the status if it changes anything, and tells people about a key that is accepted or refused.

@@ -4,13 +4,12 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -25,37 +24,22 @@ const (
 	minPause = time.Second
 	// maxRequestWait is how long a worker waits for the turn of a request.
 	maxRequestWait = time.Second
+	// maxSubmissionWait is how long a worker waits for the turn of a submission that was let in.
+	maxSubmissionWait = 5 * time.Second
+	// handPatience is when a job comes again at the latest that found too many workers busy with its provider. It is woken before.
+	handPatience = 10 * time.Second
 )
 
-// candidate is a job that waits to be submitted.
-type candidate struct {
-	key      types.NamespacedName
-	uid      types.UID
-	priority int32
-	created  time.Time
-}
-
-func candidateOf(job *v1alpha1.TranscriptionJob) candidate {
-	return candidate{
-		key:      types.NamespacedName{Namespace: job.Namespace, Name: job.Name},
-		uid:      job.UID,
-		priority: valueOf(job.Spec.Priority),
-		created:  job.CreationTimestamp.Time,
-	}
-}
-
-// before reports whether c goes before other. Namespaces take turns: the one that was served longest ago goes first, so
-// that one with a thousand jobs cannot keep out one with ten. Within a namespace the higher priority goes first, then the
-// older job.
-func (c candidate) before(other candidate, served map[string]uint64) bool {
-	return cmp.Or(
-		cmp.Compare(served[c.key.Namespace], served[other.key.Namespace]),
-		cmp.Compare(c.key.Namespace, other.key.Namespace),
-		cmp.Compare(other.priority, c.priority),
-		c.created.Compare(other.created),
-		cmp.Compare(c.key.Name, other.key.Name),
-	) < 0
-}
+// Jobs are let in at a rate, and their requests sent at one, since what lies between, some writes to the API server, takes now less and
+// now more time. The second is a little higher, so that what has gathered between the two gets less again.
+const (
+	admissionWindow  = 1020 * time.Millisecond
+	submissionWindow = 1010 * time.Millisecond
+	requestWindow    = 1020 * time.Millisecond
+	// evenly is how close jobs are let in that were held up, and closely requests, in proportion to the evenly spaced.
+	evenly  = 0.9
+	closely = 0.5
+)
 
 // limits keeps the use of one host and key within bounds: the rate of submissions, that of all other requests, and the number
 // of jobs at the provider. All accounts and jobs that use the host and key share it; an account without a key has its own.
@@ -63,23 +47,44 @@ type limits struct {
 	clock clock.WithDelayedExecution
 	// wake has a job reconciled: it may be submitted now.
 	wake func(types.NamespacedName)
+	// changed has the accounts reconciled that share the limits: submissions have stopped, or go on.
+	changed func(sharers []sharer)
+	// waited is told how long each request, or submission, waits for its turn.
+	waited func(kind string, d time.Duration)
+	// hands bound the workers that are busy with the host; handsFor says how many there are at a rate of submissions.
+	hands    *hands
+	handsFor func(perSecond int) int
 
 	mu          sync.Mutex
-	accounts    map[types.UID]v1alpha1.AccountLimits
-	submissions *rate.Limiter
-	requests    *rate.Limiter
+	accounts    map[types.UID]sharer
+	admissions  *pacer
+	submissions *pacer
+	requests    *pacer
 	runningJobs int
 	pausedUntil time.Time
 	// heldUntil is when submissions go on after the backend had no room for one, and heldBecause what it said.
 	heldUntil   time.Time
 	heldBecause string
-	// waiting are the jobs that want to be submitted, running those that were let in and have not finished.
-	waiting map[types.UID]candidate
-	running map[types.UID]struct{}
-	// served counts turns: by it, namespaces are served one after the other.
-	served map[string]uint64
-	turn   uint64
-	timer  clock.Timer
+	circuit     *circuit
+	// line are the jobs that want to be submitted, running those that were let in and have not finished.
+	line    *line
+	running map[types.UID]occupiedPlace
+	// timer comes back at timerAt; nil if there is none.
+	timer   clock.Timer
+	timerAt time.Time
+}
+
+// sharer is one of the accounts that share limits.
+type sharer struct {
+	account   v1alpha1.ResolvedAccountReference
+	namespace string
+	limits    v1alpha1.AccountLimits
+}
+
+// occupiedPlace is a job that counts against the limit of running jobs.
+type occupiedPlace struct {
+	key     types.NamespacedName
+	account types.UID
 }
 
 // The provider's documented limits, for accounts that set none.
@@ -89,26 +94,52 @@ const (
 	defaultRunningJobs          = 20000
 )
 
-func newLimits(c clock.WithDelayedExecution, wake func(types.NamespacedName)) *limits {
+func newLimits(options Options, wake func(types.NamespacedName)) *limits {
 	return &limits{
-		clock:       c,
+		clock:       options.Clock,
 		wake:        wake,
-		accounts:    map[types.UID]v1alpha1.AccountLimits{},
-		submissions: rate.NewLimiter(defaultSubmissionsPerSecond, 1),
-		requests:    rate.NewLimiter(defaultRequestsPerSecond, defaultRequestsPerSecond),
+		changed:     func([]sharer) {},
+		waited:      func(string, time.Duration) {},
+		hands:       newHands(options.handsFor(defaultSubmissionsPerSecond), wake),
+		handsFor:    options.handsFor,
+		accounts:    map[types.UID]sharer{},
+		admissions:  newPacer(defaultSubmissionsPerSecond, admissionWindow, evenly),
+		submissions: newPacer(defaultSubmissionsPerSecond, submissionWindow, closely),
+		requests:    newPacer(defaultRequestsPerSecond, requestWindow, closely),
 		runningJobs: defaultRunningJobs,
-		waiting:     map[types.UID]candidate{},
-		running:     map[types.UID]struct{}{},
-		served:      map[string]uint64{},
+		circuit:     newCircuit(options.RetryInterval, options.SecretInterval),
+		line:        newLine(),
+		running:     map[types.UID]occupiedPlace{},
 	}
 }
 
-// set takes over the limits of one of the accounts that share the host and key. The lowest figures win.
-func (l *limits) set(account types.UID, spec *v1alpha1.AccountLimits) {
+// set takes over the limits of one of the accounts that share the host and key. The lowest figures win. As the account has changed,
+// submissions that were refused are tried again.
+func (l *limits) set(account sharer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.accounts[account] = valueOf(spec)
+	l.accounts[account.account.UID] = account
+	l.circuit.retry(l.clock.Now())
 	l.recompute()
+}
+
+// unset drops the limits of an account that is gone or has another key now. Its jobs that wait are to wait there.
+func (l *limits) unset(account types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.accounts, account)
+	for _, c := range l.line.of(account) {
+		l.line.remove(c.uid)
+		l.wake(c.key)
+	}
+	l.recompute()
+}
+
+// unused reports whether nobody needs these limits any more: no account has the key, and no job of theirs is at the provider.
+func (l *limits) unused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.accounts) == 0 && len(l.running) == 0 && l.line.len() == 0
 }
 
 // recompute takes the lowest figures of the accounts that share the host and key. The caller holds the lock.
@@ -116,37 +147,19 @@ func (l *limits) recompute() {
 	submissions, requests, running := defaultSubmissionsPerSecond, defaultRequestsPerSecond, defaultRunningJobs
 	first := true
 	for _, a := range l.accounts {
-		submissions = lowest(first, submissions, a.SubmissionsPerSecond, defaultSubmissionsPerSecond)
-		requests = lowest(first, requests, a.RequestsPerSecond, defaultRequestsPerSecond)
-		running = lowest(first, running, a.RunningJobs, defaultRunningJobs)
+		submissions = lowest(first, submissions, a.limits.SubmissionsPerSecond, defaultSubmissionsPerSecond)
+		requests = lowest(first, requests, a.limits.RequestsPerSecond, defaultRequestsPerSecond)
+		running = lowest(first, running, a.limits.RunningJobs, defaultRunningJobs)
 		first = false
 	}
-	now := l.clock.Now()
-	// No bursts of submissions: the provider counts them by the second, and does not say where its seconds begin.
-	l.submissions.SetLimitAt(now, rate.Limit(submissions))
-	l.requests.SetLimitAt(now, rate.Limit(requests))
-	l.requests.SetBurstAt(now, max(1, requests/2))
+	for p, perSecond := range map[*pacer]int{l.admissions: submissions, l.submissions: submissions, l.requests: requests} {
+		if p.rate() != perSecond {
+			p.setRate(perSecond)
+		}
+	}
+	l.hands.resize(l.handsFor(submissions))
 	l.runningJobs = running
 	l.dispatch("")
-}
-
-// unset drops the limits of an account that is gone or has another key now.
-func (l *limits) unset(account types.UID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.accounts, account)
-	l.recompute()
-}
-
-// waits reports whether a job has asked for its turn and not got it yet, and takes over its priority, which may have changed.
-func (l *limits) waits(job *v1alpha1.TranscriptionJob) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, ok := l.waiting[job.UID]
-	if ok {
-		l.waiting[job.UID] = candidateOf(job)
-	}
-	return ok
 }
 
 // lowest is the lower one of the figure so far and an account's, which is the provider's own if it is unset. The first
@@ -162,92 +175,143 @@ func lowest(first bool, soFar int, figure *int32, fallback int) int {
 	return min(soFar, value)
 }
 
-// admit asks for a job's turn to be submitted. False means that it waits; it is woken when its turn comes.
-func (l *limits) admit(job *v1alpha1.TranscriptionJob) bool {
+// waits reports whether a job has asked for its turn and not got it yet, and takes over its priority, which may have changed.
+func (l *limits) waits(job *v1alpha1.TranscriptionJob, account types.UID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.running[job.UID]; !ok || l.clock.Now().Before(l.heldUntil) {
-		// It may have been let in before it turned out that there is no room.
-		delete(l.running, job.UID)
-		l.waiting[job.UID] = candidateOf(job)
+	if !l.line.has(job.UID) {
+		return false
+	}
+	l.enqueue(job, account)
+	return true
+}
+
+// enqueue has a job wait for its turn. The caller holds the lock.
+func (l *limits) enqueue(job *v1alpha1.TranscriptionJob, account types.UID) {
+	c := candidateOf(job, account)
+	c.refused = l.circuit.hasRefused(job.UID)
+	l.line.add(c)
+}
+
+// admit asks for a job's turn to be submitted. False means that it waits; it is woken when its turn comes.
+func (l *limits) admit(job *v1alpha1.TranscriptionJob, account types.UID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.running[job.UID]; !ok || l.turnedAway(job.UID) {
+		l.vacate(job.UID)
+		l.enqueue(job, account)
 		l.dispatch(job.UID)
 	}
 	_, admitted := l.running[job.UID]
 	return admitted
 }
 
+// turnedAway reports whether a job that was let in has to wait again: meanwhile, it has turned out that there is no room, or that nothing
+// is accepted. The caller holds the lock.
+func (l *limits) turnedAway(uid types.UID) bool {
+	return l.clock.Now().Before(l.heldUntil) || (l.circuit.open && l.circuit.trial != uid)
+}
+
 // occupy counts a job that is, or may be, at the provider.
-func (l *limits) occupy(uid types.UID) {
+func (l *limits) occupy(uid types.UID, p occupiedPlace) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.waiting, uid)
-	l.running[uid] = struct{}{}
+	l.line.remove(uid)
+	l.settle(uid, p)
+}
+
+// settle gives a job a place. The caller holds the lock.
+func (l *limits) settle(uid types.UID, p occupiedPlace) {
+	l.vacate(uid)
+	l.running[uid] = p
+	l.line.occupy(p.key.Namespace)
+}
+
+// vacate takes a job's place away, if it has one. The caller holds the lock.
+func (l *limits) vacate(uid types.UID) {
+	if p, ok := l.running[uid]; ok {
+		delete(l.running, uid)
+		l.line.vacate(p.key.Namespace)
+	}
+}
+
+// placesOf are the places that the jobs of an account have.
+func (l *limits) placesOf(account types.UID) map[types.UID]occupiedPlace {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	places := map[types.UID]occupiedPlace{}
+	for uid, p := range l.running {
+		if p.account == account {
+			places[uid] = p
+		}
+	}
+	return places
 }
 
 // release stops counting a job: it has finished, is gone, or is not to be submitted now.
 func (l *limits) release(uid types.UID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.waiting, uid)
+	l.circuit.withdraw(uid, l.clock.Now())
+	l.line.remove(uid)
 	if _, ok := l.running[uid]; ok {
-		delete(l.running, uid)
+		l.vacate(uid)
 		l.dispatch("")
 	}
 }
 
+// releaseNamed stops counting a job of which only the name is known: it was gone before it was seen.
+func (l *limits) releaseNamed(name types.NamespacedName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for uid, p := range l.running {
+		if p.key == name {
+			l.vacate(uid)
+		}
+	}
+	l.dispatch("")
+}
+
 // dispatch lets in as many of the waiting jobs as the limits permit, and comes back by itself when the next turn is due. The
-// caller's own job need not be woken.
+// caller's own job need not be woken. The caller holds the lock.
 func (l *limits) dispatch(caller types.UID) {
-	for len(l.waiting) > 0 && len(l.running) < l.runningJobs {
-		if delay := l.nextTurn(); delay > 0 {
-			l.comeBack(delay)
+	for l.line.len() > 0 && len(l.running) < l.runningJobs {
+		now := l.clock.Now()
+		if turn := l.nextTurn(); turn.After(now) {
+			l.comeBack(turn, now)
 			return
 		}
-		c := l.first()
-		delete(l.waiting, c.uid)
-		l.running[c.uid] = struct{}{}
-		l.turn++
-		l.served[c.key.Namespace] = l.turn
+		c := l.line.next(l.runningJobs - len(l.running))
+		l.admissions.take(now)
+		l.circuit.letThrough(c.uid, now)
+		l.settle(c.uid, occupiedPlace{key: c.key, account: c.account})
 		if c.uid != caller {
 			l.wake(c.key)
 		}
 	}
-	if len(l.waiting) == 0 {
-		// Nobody waits: turns begin anew, and the map does not grow with the namespaces of the past.
-		clear(l.served)
-	}
 }
 
-// nextTurn takes a turn, or says how long there is none.
-func (l *limits) nextTurn() time.Duration {
-	now := l.clock.Now()
-	if pause := max(l.pausedUntil.Sub(now), l.heldUntil.Sub(now)); pause > 0 {
-		return pause
-	}
-	reservation := l.submissions.ReserveN(now, 1)
-	delay := reservation.DelayFrom(now)
-	if delay > 0 {
-		reservation.CancelAt(now)
-	}
-	return delay
-}
-
-func (l *limits) first() candidate {
-	var best *candidate
-	for _, c := range l.waiting {
-		if best == nil || c.before(*best, l.served) {
-			best = &c
+// nextTurn is when the next job may be let in.
+func (l *limits) nextTurn() time.Time {
+	turn := l.admissions.due()
+	for _, t := range []time.Time{l.pausedUntil, l.heldUntil, l.circuit.due()} {
+		if t.After(turn) {
+			turn = t
 		}
 	}
-	return *best
+	return turn
 }
 
-// comeBack has dispatch called after a delay, once.
-func (l *limits) comeBack(delay time.Duration) {
+// comeBack has dispatch called at a time, once.
+func (l *limits) comeBack(at, now time.Time) {
 	if l.timer != nil {
-		return
+		if !at.Before(l.timerAt) {
+			return // it comes back before, and sees
+		}
+		l.timer.Stop()
 	}
-	l.timer = l.clock.AfterFunc(delay, func() {
+	l.timerAt = at
+	l.timer = l.clock.AfterFunc(at.Sub(now), func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.timer = nil
@@ -255,33 +319,67 @@ func (l *limits) comeBack(delay time.Duration) {
 	})
 }
 
-// busyError means that a request would have to wait longer for its turn than a worker should.
-type busyError struct{ delay time.Duration }
+// busyError means that the provider cannot be asked now, because too many do so already: it says nothing about the job, and nothing was
+// tried. The pass is repeated.
+type busyError struct {
+	delay time.Duration
+	// silent means that the provider does not answer at all.
+	silent bool
+}
+
+// isBusy reports whether nothing was tried, because too many do so already.
+func isBusy(err error) bool {
+	var busy *busyError
+	return errors.As(err, &busy)
+}
 
 func (e *busyError) Error() string {
+	if e.silent {
+		return "the provider does not answer, and is being tried"
+	}
 	return fmt.Sprintf("the account's limits permit no request for %s", e.delay.Round(time.Millisecond))
+}
+
+// Kinds of turns that are waited for, a label of the metric.
+const (
+	turnSubmission = "submission"
+	turnRequest    = "request"
+)
+
+// submission waits for the turn of a submission's request. The job was let in, so that it is not far; if it is, since the provider has
+// asked to slow down meanwhile, the error is a *busyError.
+func (l *limits) submission(ctx context.Context) error {
+	return l.take(ctx, l.submissions, maxSubmissionWait, turnSubmission)
 }
 
 // request waits for the turn of a request that is not a submission, if that is soon: the worker that waits is missing elsewhere,
 // also for other accounts. If it is not, the error is a *busyError.
-func (l *limits) request(ctx context.Context) error { return l.take(ctx, maxRequestWait) }
+func (l *limits) request(ctx context.Context) error {
+	return l.take(ctx, l.requests, maxRequestWait, turnRequest)
+}
 
 // followUp waits for the turn of a further request of something that is under way. It waits as long as a pause may take: to begin
 // anew would cost the turns that were taken already, and with many jobs at a low limit nothing would ever get to its end.
-func (l *limits) followUp(ctx context.Context) error { return l.take(ctx, maxPause) }
+func (l *limits) followUp(ctx context.Context) error {
+	return l.take(ctx, l.requests, maxPause, turnRequest)
+}
 
 // requestsWithin is how many requests the limits permit within a time, if nobody else has any; at least one.
 func (l *limits) requestsWithin(d time.Duration) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(1, int(float64(l.requests.Limit())*d.Seconds()))
+	return max(1, int(float64(l.requests.rate())*d.Seconds()))
 }
 
-// take takes the turn of a request and waits for it, if it is near enough.
-func (l *limits) take(ctx context.Context, limit time.Duration) error {
-	delay, err := l.reserve(limit)
-	if err != nil || delay <= 0 {
+// take takes a turn and waits for it, if it is near enough.
+func (l *limits) take(ctx context.Context, p *pacer, limit time.Duration, kind string) error {
+	delay, err := l.reserve(p, limit)
+	if err != nil {
 		return err
+	}
+	l.waited(kind, delay)
+	if delay <= 0 {
+		return nil
 	}
 	timer := l.clock.NewTimer(delay)
 	defer timer.Stop()
@@ -293,17 +391,22 @@ func (l *limits) take(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// reserve takes the turn of a request, unless it is too far away.
-func (l *limits) reserve(limit time.Duration) (time.Duration, error) {
+// reserve takes a turn, unless it is too far away, and returns how far it is.
+func (l *limits) reserve(p *pacer, limit time.Duration) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
-	reservation := l.requests.ReserveN(now, 1)
-	delay := max(reservation.DelayFrom(now), l.pausedUntil.Sub(now))
+	turn := now
+	for _, t := range []time.Time{p.due(), l.pausedUntil} {
+		if t.After(turn) {
+			turn = t
+		}
+	}
+	delay := turn.Sub(now)
 	if delay > limit {
-		reservation.CancelAt(now)
 		return 0, &busyError{delay: delay}
 	}
+	p.take(turn)
 	return delay, nil
 }
 
@@ -327,6 +430,43 @@ func (l *limits) hold(pause time.Duration, because string) {
 	}
 }
 
+// accepted notes that the provider has accepted a submission.
+func (l *limits) accepted() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.circuit.accept() {
+		l.tell()
+		l.dispatch("")
+	}
+}
+
+// forbidden notes that the provider has refused a job for a reason that may lie in the account.
+func (l *limits) forbidden(uid types.UID, because string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.circuit.forbid(uid, v1alpha1.ReasonSubmissionsForbidden, because, l.clock.Now()) {
+		l.tell()
+	}
+}
+
+// crowded notes that the provider has refused a submission because there are too many.
+func (l *limits) crowded(because string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.circuit.slow(v1alpha1.ReasonRateLimited, because, l.clock.Now()) {
+		l.tell()
+	}
+}
+
+// tell has the accounts reconciled that share the limits. The caller holds the lock.
+func (l *limits) tell() {
+	sharers := make([]sharer, 0, len(l.accounts))
+	for _, a := range l.accounts {
+		sharers = append(sharers, a)
+	}
+	l.changed(sharers)
+}
+
 // holding says why nobody is let in for a while; empty if that is not so.
 func (l *limits) holding() string {
 	l.mu.Lock()
@@ -335,4 +475,14 @@ func (l *limits) holding() string {
 		return ""
 	}
 	return l.heldBecause
+}
+
+// refusing says why the provider refuses one submission after the other, by a reason and a message; both are empty if it does not.
+func (l *limits) refusing() (reason, because string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.circuit.open {
+		return "", ""
+	}
+	return l.circuit.reason, l.circuit.because
 }

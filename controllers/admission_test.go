@@ -28,28 +28,6 @@ func waitingJob(namespace, name string, priority int32, created time.Time) *v1al
 	}
 }
 
-// TestCandidate_before checks the order in which waiting jobs are let in.
-func TestCandidate_before(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	served := map[string]uint64{"busy": 7}
-	ordered := []candidate{
-		candidateOf(waitingJob("idle", "low", 0, start.Add(time.Hour))),       // its namespace was not served yet
-		candidateOf(waitingJob("busy", "high", 10, start.Add(2*time.Hour))),   // priority beats age
-		candidateOf(waitingJob("busy", "old", 5, start)),                      // then age
-		candidateOf(waitingJob("busy", "young-a", 5, start.Add(time.Minute))), // then the name, so that the order is total
-		candidateOf(waitingJob("busy", "young-b", 5, start.Add(time.Minute))),
-		candidateOf(waitingJob("busy", "negative", -1, start)),
-	}
-	for i, a := range ordered {
-		for j, b := range ordered {
-			if got, want := a.before(b, served), i < j; got != want {
-				t.Errorf("%s before %s: %v, want %v", a.key, b.key, got, want)
-			}
-		}
-	}
-}
-
 // steppingClock is a fake clock whose AfterFunc calls run after the step, not within it, where they could not even read the
 // time.
 type steppingClock struct {
@@ -114,11 +92,21 @@ func (a *admissions) all() []string {
 	return slices.Clone(a.names)
 }
 
+// limitsAt are limits with a clock of the test's.
+func limitsAt(c clock.WithDelayedExecution, wake func(types.NamespacedName)) *limits {
+	return newLimits(Options{Clock: c}.withDefaults(), wake)
+}
+
+// sharing is an account that shares limits.
+func sharing(uid types.UID, spec *v1alpha1.AccountLimits) sharer {
+	return sharer{account: v1alpha1.ResolvedAccountReference{Kind: v1alpha1.NamespacedAccount, Name: string(uid), UID: uid}, limits: valueOf(spec)}
+}
+
 // counts are the jobs that are let in and those that wait.
 func (l *limits) counts() (running, waiting int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.running), len(l.waiting)
+	return len(l.running), l.line.len()
 }
 
 // TestLimits_fairness has one namespace create many jobs before another creates a few: the few take turns with the many.
@@ -126,18 +114,18 @@ func TestLimits_fairness(t *testing.T) {
 	t.Parallel()
 	fake := newSteppingClock()
 	woken := &admissions{}
-	l := newLimits(fake, woken.wake)
-	l.set("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(10))})
+	l := limitsAt(fake, woken.wake)
+	l.set(sharing("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(10))}))
 	for i := range 6 {
-		l.admit(waitingJob("many", fmt.Sprintf("%02d", i), 0, fake.Now()))
+		l.admit(waitingJob("many", fmt.Sprintf("%02d", i), 0, fake.Now()), "account")
 	}
 	for i := range 2 {
-		l.admit(waitingJob("few", fmt.Sprintf("%02d", i), 0, fake.Now()))
+		l.admit(waitingJob("few", fmt.Sprintf("%02d", i), 0, fake.Now()), "account")
 	}
 	for range 20 {
 		fake.Step(100 * time.Millisecond)
 	}
-	want := []string{"few/00", "many/01", "few/01", "many/02", "many/03", "many/04", "many/05"}
+	want := []string{"many/01", "few/00", "many/02", "few/01", "many/03", "many/04", "many/05"}
 	if diff := cmp.Diff(want, woken.all()); diff != "" {
 		t.Errorf("order of admission (-want +got); many/00 was let in at once:\n%s", diff)
 	}
@@ -148,10 +136,10 @@ func TestLimits_rate(t *testing.T) {
 	t.Parallel()
 	fake := newSteppingClock()
 	woken := &admissions{}
-	l := newLimits(fake, woken.wake)
-	l.set("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(5))})
+	l := limitsAt(fake, woken.wake)
+	l.set(sharing("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(5))}))
 	for i := range 200 {
-		l.admit(waitingJob("n", fmt.Sprintf("%03d", i), 0, fake.Now()))
+		l.admit(waitingJob("n", fmt.Sprintf("%03d", i), 0, fake.Now()), "account")
 	}
 	for range 1000 {
 		fake.Step(10 * time.Millisecond)
@@ -166,14 +154,14 @@ func TestLimits_runningJobs(t *testing.T) {
 	t.Parallel()
 	fake := newSteppingClock()
 	woken := &admissions{}
-	l := newLimits(fake, woken.wake)
-	l.set("account", &v1alpha1.AccountLimits{RunningJobs: ptr.To(int32(2)), SubmissionsPerSecond: ptr.To(int32(10000))})
-	l.occupy("from before the restart")
+	l := limitsAt(fake, woken.wake)
+	l.set(sharing("account", &v1alpha1.AccountLimits{RunningJobs: ptr.To(int32(2)), SubmissionsPerSecond: ptr.To(int32(10000))}))
+	l.occupy("from before the restart", occupiedPlace{key: types.NamespacedName{Namespace: "n", Name: "old"}})
 	a, b := waitingJob("n", "a", 0, fake.Now()), waitingJob("n", "b", 0, fake.Now())
-	if !l.admit(a) || l.admit(b) {
+	if !l.admit(a, "account") || l.admit(b, "account") {
 		t.Fatal("of two places one was free: the first job has to get it, the second has to wait")
 	}
-	if !l.admit(a) {
+	if !l.admit(a, "account") {
 		t.Error("a job that was let in is not let in when it asks again")
 	}
 	fake.Step(time.Second)
@@ -192,8 +180,8 @@ func TestLimits_runningJobs(t *testing.T) {
 // TestLimits_requestsWithin has the lookups of a search fit into its time.
 func TestLimits_requestsWithin(t *testing.T) {
 	t.Parallel()
-	l := newLimits(newSteppingClock(), func(types.NamespacedName) {})
-	l.set("account", &v1alpha1.AccountLimits{RequestsPerSecond: ptr.To(int32(10))})
+	l := limitsAt(newSteppingClock(), func(types.NamespacedName) {})
+	l.set(sharing("account", &v1alpha1.AccountLimits{RequestsPerSecond: ptr.To(int32(10))}))
 	for d, want := range map[time.Duration]int{5 * time.Minute: 3000, 1500 * time.Millisecond: 15, time.Millisecond: 1} {
 		if got := l.requestsWithin(d); got != want {
 			t.Errorf("%d requests within %s, want %d", got, d, want)
@@ -205,10 +193,10 @@ func TestLimits_requestsWithin(t *testing.T) {
 func TestLimits_shared(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]types.UID{{"low", "high"}, {"high", "low"}} {
-		l := newLimits(newSteppingClock(), func(types.NamespacedName) {})
+		l := limitsAt(newSteppingClock(), func(types.NamespacedName) {})
 		specs := map[types.UID]*v1alpha1.AccountLimits{"low": {RunningJobs: ptr.To(int32(1))}, "high": {RunningJobs: ptr.To(int32(100))}}
 		for _, uid := range order {
-			l.set(uid, specs[uid])
+			l.set(sharing(uid, specs[uid]))
 		}
 		if l.runningJobs != 1 {
 			t.Errorf("order %v: %d running jobs, want 1", order, l.runningJobs)
@@ -221,9 +209,9 @@ func TestLimits_slowDown(t *testing.T) {
 	t.Parallel()
 	fake := newSteppingClock()
 	woken := &admissions{}
-	l := newLimits(fake, woken.wake)
+	l := limitsAt(fake, woken.wake)
 	l.slowDown(30 * time.Second)
-	if l.admit(waitingJob("n", "a", 0, fake.Now())) {
+	if l.admit(waitingJob("n", "a", 0, fake.Now()), "account") {
 		t.Error("a job was let in during the pause")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -246,14 +234,14 @@ func TestLimits_hold(t *testing.T) {
 	t.Parallel()
 	fake := newSteppingClock()
 	woken := &admissions{}
-	l := newLimits(fake, woken.wake)
+	l := limitsAt(fake, woken.wake)
 	first := waitingJob("n", "first", 0, fake.Now())
-	if !l.admit(first) {
+	if !l.admit(first, "account") {
 		t.Fatal("a job was not let in though there is room")
 	}
 	l.hold(10*time.Second, "busy")
 	for _, job := range []*v1alpha1.TranscriptionJob{first, waitingJob("n", "second", 0, fake.Now())} {
-		if l.admit(job) {
+		if l.admit(job, "account") {
 			t.Errorf("%s was let in though there is no room", job.Name)
 		}
 	}

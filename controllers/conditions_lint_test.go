@@ -132,8 +132,8 @@ func lintAccount(account v1alpha1.Account) []string {
 	observed := account.AccountStatus()
 	ready, stalled := readyCondition(observed.Conditions), meta.FindStatusCondition(observed.Conditions, v1alpha1.ConditionStalled)
 	switch {
-	case ready == nil || stalled == nil || len(observed.Conditions) != 2:
-		return []string{fmt.Sprintf("the conditions are %v, want Ready and Stalled", observed.Conditions)}
+	case ready == nil || stalled == nil || len(observed.Conditions) != 3:
+		return []string{fmt.Sprintf("the conditions are %v, want Ready, Stalled and SubmissionsHeld", observed.Conditions)}
 	case ready.Status == metav1.ConditionTrue && stalled.Status == metav1.ConditionTrue:
 		broken = append(broken, "it is Ready and Stalled")
 	case ready.Message == "" || ready.Reason == "":

@@ -36,6 +36,10 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 		return 0, nil
 	}
 	after, err := r.cleanUp(ctx, s)
+	var busy *busyError
+	if errors.As(err, &busy) && !busy.silent {
+		return 0, err // nothing was tried
+	}
 	if err != nil || after > 0 {
 		released, releaseErr := r.mustRelease(ctx, s, err)
 		if releaseErr != nil {
@@ -224,7 +228,10 @@ func (r *JobReconciler) providerForCleanUp(ctx context.Context, s *scope) (*prov
 	if errors.As(err, &broken) {
 		return nil, &unreachableError{cause: err}
 	}
-	return reached, err
+	if err != nil {
+		return nil, err
+	}
+	return reached, s.takeHand(reached)
 }
 
 // cleanUpError tells errors that will not pass from those that may.
@@ -305,9 +312,8 @@ func (r *JobReconciler) discardGivenUp(ctx context.Context, s *scope, p *provide
 		return nil
 	}
 	found, err := r.findOwned(ctx, s, p)
-	var busy *busyError
 	switch {
-	case errors.As(err, &busy), speechmatics.IsUnauthorized(err), speechmatics.IsForbidden(err):
+	case isBusy(err), speechmatics.IsUnauthorized(err), speechmatics.IsForbidden(err):
 		return err // it was not looked
 	case err != nil:
 		r.givenUpLeft(ctx, s, explain(err))

@@ -6,9 +6,11 @@ package controllers
 import (
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
@@ -31,6 +33,8 @@ type metrics struct {
 	surplus   prometheus.Counter
 	delivered prometheus.Counter
 	uncleaned prometheus.Counter
+	turns     *prometheus.HistogramVec
+	held      *prometheus.GaugeVec
 }
 
 const metricsNamespace = "transcription_operator"
@@ -67,12 +71,21 @@ func newMetrics(registry prometheus.Registerer, atRisk *risks) (*metrics, error)
 			Namespace: metricsNamespace, Name: "remote_jobs_left_total",
 			Help: "Deleted TranscriptionJobs whose remote job could not be deleted.",
 		}),
+		turns: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: metricsNamespace, Name: "limit_wait_seconds",
+			Help:    "Time that requests to Speechmatics waited for their turn within the account's limits, by kind: submission, or request for all others.",
+			Buckets: []float64{0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 300},
+		}, []string{"kind"}),
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: metricsNamespace, Name: "account_submissions_held",
+			Help: "Whether an account's condition SubmissionsHeld is True (1) or not (0).",
+		}, []string{"kind", "namespace", "account"}),
 	}
 	risky := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Name: "transcripts_at_risk",
 		Help: "TranscriptionJobs whose condition TranscriptAtRisk is True: their transcripts are at the provider only, and its retention is running out.",
 	}, atRisk.count)
-	for _, c := range []prometheus.Collector{risky, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned} {
+	for _, c := range []prometheus.Collector{risky, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned, m.turns, m.held} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -100,4 +113,23 @@ func (m *metrics) observeEnding(s *scope, v verdict) {
 	}
 	m.finished.WithLabelValues(v.reason).Inc()
 	m.duration.WithLabelValues(v.reason).Observe(s.now().Sub(s.job.CreationTimestamp.Time).Seconds())
+}
+
+// observeTurn notes how long a request or submission waits for its turn.
+func (m *metrics) observeTurn(kind string, wait time.Duration) {
+	m.turns.WithLabelValues(kind).Observe(wait.Seconds())
+}
+
+// observeAccount notes whether an account's submissions are held.
+func (m *metrics) observeAccount(account v1alpha1.Account, held bool) {
+	value := 0.0
+	if held {
+		value = 1
+	}
+	m.held.WithLabelValues(string(account.AccountKind()), account.GetNamespace(), account.GetName()).Set(value)
+}
+
+// forgetAccount drops what is counted of an account that is gone.
+func (m *metrics) forgetAccount(kind v1alpha1.AccountKind, namespace, name string) {
+	m.held.DeleteLabelValues(string(kind), namespace, name)
 }

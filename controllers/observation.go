@@ -61,7 +61,7 @@ func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) 
 		return verdict{}, pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%v; set it back until the job has finished", err)
 	}
 	s.restoreFacts(p)
-	p.limits.occupy(s.job.UID)
+	p.occupy(s.job)
 	job, err := r.getRemote(ctx, p, s.remoteID())
 	switch {
 	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
@@ -226,16 +226,12 @@ func (r *JobReconciler) noteKey(ctx context.Context, s *scope, p *provider) erro
 // unavailable is the pause after a request that the provider did not answer as it should. It slows the whole account down, or
 // has its key tried, where the answer says so.
 func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error) error {
-	var (
-		answer *speechmatics.Error
-		busy   *busyError
-	)
-	if !errors.As(err, &busy) {
-		r.log(ctx).Info("Speechmatics did not answer as it should", "account", p.account.Name, "cause", err.Error())
+	if isBusy(err) {
+		return err
 	}
+	r.log(ctx).Info("Speechmatics did not answer as it should", "account", p.account.Name, "cause", err.Error())
+	var answer *speechmatics.Error
 	switch {
-	case errors.As(err, &busy):
-		return pausef(v1alpha1.ReasonWaiting, busy.delay, "waiting for a request within the limits of %s", accountName(&p.account))
 	case errors.As(err, &answer) && speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
 		return pausef(v1alpha1.ReasonProviderUnavailable, max(answer.RetryAfter, r.options.RetryInterval), "Speechmatics asks to slow down: %s", explain(err))

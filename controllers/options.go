@@ -42,8 +42,19 @@ type Options struct {
 	// RetryInterval is how soon a job looks again at something that a person has to put right, and the base of the
 	// back-off after failed attempts. Default 10 s.
 	RetryInterval time.Duration
-	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 16.
+	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 32.
 	MaxConcurrentReconciles int
+	// WatchNamespaces are the namespaces whose jobs are worked on. Empty means all.
+	WatchNamespaces []string
+}
+
+// minHands is how many workers may be busy with one host and key at a time, if there are enough.
+const minHands = 8
+
+// handsFor is how many workers may be busy with one host and key at a time: as many as are needed for a rate of submissions, which take
+// less than a second each, and never more than half.
+func (o Options) handsFor(submissionsPerSecond int) int {
+	return max(1, min(max(minHands, submissionsPerSecond), o.MaxConcurrentReconciles/2))
 }
 
 // withDefaults fills in what is not set.
@@ -69,7 +80,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.MaxConcurrentReconciles == 0 {
-		o.MaxConcurrentReconciles = 16
+		o.MaxConcurrentReconciles = 32
 	}
 	return o
 }

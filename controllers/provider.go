@@ -81,20 +81,30 @@ type providers struct {
 	accounts map[v1alpha1.AccountKind]*waker
 	// jobs has jobs reconciled whose turn to be submitted has come.
 	jobs *waker
-	// active lists the jobs of an account that are or may be at the provider, to count them after a restart.
-	active func(context.Context, v1alpha1.Account) ([]types.UID, error)
+	// active reads which jobs are or may be at the provider, to count them after a restart.
+	active func(context.Context) (map[types.UID]activeJob, error)
+	// waited is told how long requests wait for their turns.
+	waited func(kind string, d time.Duration)
+
+	stockMu    sync.Mutex
+	stockTaken bool
 
 	mu      sync.Mutex
 	entries map[types.UID]providerEntry
 	limits  map[string]*limits
+	// stock are the jobs that were at the provider when this manager became the leader, as far as they have not ended.
+	stock map[types.UID]activeJob
 }
 
 type providerEntry struct {
 	provider   *provider
 	generation int64
 	readAt     time.Time
-	// doubted means that the provider refused the key since it was last tried.
-	doubted bool
+	// doubted means that the provider refused the key since it was last tried; trying, that it is about to be tried, so that nobody else
+	// sends anything with it.
+	doubted, trying bool
+	// refused is the provider whose key was refused when it was tried last; nil if it was not.
+	refused *provider
 }
 
 func newProviders(secrets client.Reader, options Options) *providers {
@@ -103,7 +113,8 @@ func newProviders(secrets client.Reader, options Options) *providers {
 		options:  options,
 		accounts: map[v1alpha1.AccountKind]*waker{v1alpha1.NamespacedAccount: {}, v1alpha1.ClusterAccount: {}},
 		jobs:     &waker{},
-		active:   func(context.Context, v1alpha1.Account) ([]types.UID, error) { return nil, nil },
+		active:   func(context.Context) (map[types.UID]activeJob, error) { return nil, nil },
+		waited:   func(string, time.Duration) {},
 		entries:  map[types.UID]providerEntry{},
 		limits:   map[string]*limits{},
 	}
@@ -130,8 +141,7 @@ func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*prov
 	if err != nil {
 		return nil, err
 	}
-	active, err := ps.active(ctx, account)
-	if err != nil {
+	if err := ps.takeStock(ctx); err != nil {
 		return nil, err
 	}
 	ps.mu.Lock()
@@ -141,19 +151,29 @@ func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*prov
 		p.client.CloseIdleConnections()
 		p = old.provider
 	} else {
-		ps.adopt(p, old.provider, account, active)
+		ps.adopt(p, old.provider, account)
 	}
-	ps.entries[account.GetUID()] = providerEntry{provider: p, generation: account.GetGeneration(), readAt: ps.options.Clock.Now(), doubted: old.doubted}
+	entry := old
+	entry.provider, entry.generation, entry.readAt = p, account.GetGeneration(), ps.options.Clock.Now()
+	ps.entries[account.GetUID()] = entry
 	return p, nil
 }
 
-// adopt gives a new provider its limits, and takes the old one's away. The caller holds the lock.
-func (ps *providers) adopt(p, old *provider, account v1alpha1.Account, active []types.UID) {
+// adopt gives a new provider its limits, and takes the old one's away. What is at the provider is counted before anybody is let in. The caller
+// holds the lock.
+func (ps *providers) adopt(p, old *provider, account v1alpha1.Account) {
 	p.limits = ps.limitsOf(p)
-	p.limits.set(account.GetUID(), account.AccountSpec().Limits)
-	for _, uid := range active {
-		p.limits.occupy(uid)
+	for uid, job := range ps.stock {
+		if job.countsFor(p) {
+			p.limits.occupy(uid, job.occupiedPlace)
+		}
 	}
+	if old != nil && old.limits != p.limits {
+		for uid, place := range old.limits.placesOf(account.GetUID()) {
+			p.limits.occupy(uid, place)
+		}
+	}
+	p.limits.set(sharer{account: p.account, namespace: p.namespace, limits: valueOf(account.AccountSpec().Limits)})
 	if old == nil {
 		return
 	}
@@ -167,7 +187,7 @@ func (ps *providers) adopt(p, old *provider, account v1alpha1.Account, active []
 func (ps *providers) suspect(account v1alpha1.ResolvedAccountReference, namespace string) {
 	ps.mu.Lock()
 	if entry, ok := ps.entries[account.UID]; ok {
-		entry.doubted = true
+		entry.doubted, entry.trying = true, true
 		ps.entries[account.UID] = entry
 	}
 	ps.mu.Unlock()
@@ -182,14 +202,46 @@ func (ps *providers) doubted(uid types.UID) bool {
 	return !ok || entry.doubted
 }
 
-// believe ends the doubt: the key was tried, with a result either way.
-func (ps *providers) believe(uid types.UID) {
+// isTrying reports whether an account's key was refused, and is about to be tried.
+func (ps *providers) isTrying(uid types.UID) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if entry, ok := ps.entries[uid]; ok {
-		entry.doubted = false
-		ps.entries[uid] = entry
+	return ps.entries[uid].trying
+}
+
+// tried notes that an account's key was tried, and with which result. A conclusive one ends the doubt; the provider is the one whose key was
+// refused, nil if none was.
+func (ps *providers) tried(uid types.UID, conclusive bool, refused *provider) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	entry, ok := ps.entries[uid]
+	if !ok {
+		return
 	}
+	entry.trying = false
+	if conclusive {
+		entry.doubted, entry.refused = false, refused
+	}
+	ps.entries[uid] = entry
+}
+
+// refusing says why the provider refuses one submission of an account after the other, by a reason and a message; both are empty if it
+// does not.
+func (ps *providers) refusing(uid types.UID) (reason, because string) {
+	ps.mu.Lock()
+	entry, ok := ps.entries[uid]
+	ps.mu.Unlock()
+	if !ok {
+		return "", ""
+	}
+	return entry.provider.limits.refusing()
+}
+
+// wasRefused reports whether a provider's key was refused when it was tried last.
+func (ps *providers) wasRefused(p *provider) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.entries[p.account.UID].refused == p
 }
 
 // forget drops what is kept of a deleted account.
@@ -207,26 +259,55 @@ func (ps *providers) forget(uid types.UID) {
 func (ps *providers) release(uid types.UID) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	for _, l := range ps.limits {
+	delete(ps.stock, uid)
+	for id, l := range ps.limits {
 		l.release(uid)
+		ps.prune(id, l)
+	}
+}
+
+// releaseNamed stops counting a job that was gone before this manager saw it.
+func (ps *providers) releaseNamed(name types.NamespacedName) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for uid, job := range ps.stock {
+		if job.key == name {
+			delete(ps.stock, uid)
+		}
+	}
+	for id, l := range ps.limits {
+		l.releaseNamed(name)
+		ps.prune(id, l)
 	}
 }
 
 // limitsID names the limits that a provider is subject to: those of its host and key, which several accounts may share. Accounts without a
 // key have nothing in common but the address, which anybody may name: each has limits of its own, so that nobody's low figures hold
 // up the jobs of other namespaces.
-func (p *provider) limitsID() string {
-	if p.keyFingerprint == noKeyFingerprint {
-		return p.baseURL + " " + noKeyFingerprint + " " + string(p.account.UID)
+func limitsID(baseURL, keyFingerprint string, account types.UID) string {
+	if keyFingerprint == noKeyFingerprint {
+		return baseURL + " " + noKeyFingerprint + " " + string(account)
 	}
-	return p.baseURL + " " + p.keyFingerprint
+	return baseURL + " " + keyFingerprint
 }
 
-// leave takes an account's figures out of its limits, and drops those that no other account can come to share. The caller holds the lock.
+func (p *provider) limitsID() string { return limitsID(p.baseURL, p.keyFingerprint, p.account.UID) }
+
+// occupy counts a job that is, or may be, at the provider.
+func (p *provider) occupy(job *v1alpha1.TranscriptionJob) {
+	p.limits.occupy(job.UID, occupiedPlace{key: client.ObjectKeyFromObject(job), account: p.account.UID})
+}
+
+// leave takes an account's figures out of its limits. The caller holds the lock.
 func (ps *providers) leave(p *provider) {
 	p.limits.unset(p.account.UID)
-	if p.keyFingerprint == noKeyFingerprint {
-		delete(ps.limits, p.limitsID())
+	ps.prune(p.limitsID(), p.limits)
+}
+
+// prune drops limits that nobody needs any more. The caller holds the lock.
+func (ps *providers) prune(id string, l *limits) {
+	if l.unused() {
+		delete(ps.limits, id)
 	}
 }
 
@@ -235,10 +316,18 @@ func (ps *providers) limitsOf(p *provider) *limits {
 	id := p.limitsID()
 	l, ok := ps.limits[id]
 	if !ok {
-		l = newLimits(ps.options.Clock, ps.jobs.wake)
+		l = newLimits(ps.options, ps.jobs.wake)
+		l.changed, l.waited = ps.wakeAccounts, ps.waited
 		ps.limits[id] = l
 	}
 	return l
+}
+
+// wakeAccounts has accounts reconciled, because something has happened to the limits that they share.
+func (ps *providers) wakeAccounts(sharers []sharer) {
+	for _, s := range sharers {
+		ps.accounts[s.account.Kind].wake(types.NamespacedName{Namespace: s.namespace, Name: s.account.Name})
+	}
 }
 
 // readKey reads the API key, or returns "" for an account that has none. The Secret of a namespaced account is in its namespace,
@@ -285,6 +374,8 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 		// What tells whether it is ready is beside /v2.
 		return nil, accountErrorf(v1alpha1.ReasonInvalidAccount, "spec.baseURL of a worker must end in /v2, for example http://host:18000/v2; correct it")
 	}
+	p := &provider{}
+	httpClient.Transport = &listening{next: httpClient.Transport, heard: func(answered bool) { p.limits.hands.heard(answered) }}
 	options := []speechmatics.Option{
 		speechmatics.WithBackend(backend),
 		speechmatics.WithHTTPClient(httpClient),
@@ -297,7 +388,7 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 	if err != nil {
 		return nil, unusable(err)
 	}
-	return &provider{
+	*p = provider{
 		client:         c,
 		backend:        backend,
 		account:        v1alpha1.ResolvedReference(account),
@@ -306,7 +397,30 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 		keyFingerprint: fingerprint(key),
 		callbackURL:    ps.callbackURL(account.AccountSpec()),
 		pollInterval:   ps.pollInterval(account.AccountSpec()),
-	}, nil
+	}
+	return p, nil
+}
+
+// listening tells whether requests are answered at all.
+type listening struct {
+	next  http.RoundTripper
+	heard func(answered bool)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l *listening) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.next.RoundTrip(r)
+	if !errors.Is(err, context.Canceled) {
+		l.heard(err == nil)
+	}
+	return response, err
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (l *listening) CloseIdleConnections() {
+	if closer, ok := l.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
 }
 
 // unusable words what the client makes of an account for people, who know nothing of its methods.

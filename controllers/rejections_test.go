@@ -175,7 +175,7 @@ func TestRefusals_documented(t *testing.T) {
 	options := Options{}.withDefaults()
 	r := &JobReconciler{providers: newProviders(nil, options), options: options}
 	p := testProvider()
-	p.limits = newLimits(options.Clock, nil)
+	p.limits = newLimits(options, nil)
 	s, _ := rejected("")
 	var got [][]string
 	for code = http.StatusBadRequest; code < 600; code++ {

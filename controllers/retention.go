@@ -67,6 +67,8 @@ func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, err
 	}
 	switch {
 	case err == nil:
+	case isBusy(err):
+		return 0, err
 	case isInVain(err), r.retentionOver(s, p):
 		r.log(ctx).Info("A submission that was given up is not looked for any more", "cause", err.Error())
 	case errors.Is(err, errSearchIncomplete):
@@ -175,6 +177,9 @@ func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.D
 	}
 	if err != nil && (isInVain(err) || r.remoteExpired(s, p)) {
 		return 0, r.tellLeft(ctx, s, err)
+	}
+	if isBusy(err) {
+		return 0, err
 	}
 	if err != nil {
 		r.log(ctx).Info("Cannot delete the remote job of a complete one yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())

@@ -27,6 +27,8 @@ type scope struct {
 	gone bool
 	// secrets are what the pass has sent to the provider that nobody is to read, should the provider repeat it.
 	secrets []string
+	// hand is the pass's share of the workers that may be busy with its provider; nil if it has none.
+	hand *hands
 	// options are the reconciler's.
 	options Options
 }

@@ -37,7 +37,7 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 		return r.nobodyToAsk(ctx, s, err)
 	}
 	s.restoreFacts(p)
-	p.limits.occupy(s.job.UID)
+	p.occupy(s.job)
 	found, err := r.findClaimed(ctx, s, p)
 	if err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)

@@ -45,7 +45,7 @@ func quotingProvider(t *testing.T, backend speechmatics.Backend, status int) *pr
 	if p.client, err = speechmatics.New(server.URL+"/v2", speechmatics.WithBackend(backend), speechmatics.WithAPIKey(apiKey)); err != nil {
 		t.Fatal(err)
 	}
-	p.limits = newLimits(newSteppingClock(), func(types.NamespacedName) {})
+	p.limits = limitsAt(newSteppingClock(), func(types.NamespacedName) {})
 	return p
 }
 

@@ -33,9 +33,10 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		return fmt.Errorf("cannot register metrics: %w", err)
 	}
 	shared := newProviders(mgr.GetAPIReader(), options)
-	shared.active = func(ctx context.Context, account v1alpha1.Account) ([]types.UID, error) {
-		return activeJobs(ctx, mgr.GetClient(), account)
+	shared.active = func(ctx context.Context) (map[types.UID]activeJob, error) {
+		return activeJobs(ctx, mgr.GetAPIReader(), options.WatchNamespaces)
 	}
+	shared.waited = counted.observeTurn
 	jobs := &JobReconciler{
 		client:    mgr.GetClient(),
 		live:      mgr.GetAPIReader(),

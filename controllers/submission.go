@@ -38,7 +38,7 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
-	if p.limits.waits(s.job) {
+	if p.limits.waits(s.job, p.account.UID) {
 		return s.waiting(p), nil
 	}
 	in, err := r.prepare(ctx, s, p)
@@ -46,7 +46,10 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
-	if !p.limits.admit(s.job) {
+	if err := s.takeHand(p); err != nil {
+		return verdict{}, err
+	}
+	if !p.limits.admit(s.job, p.account.UID) {
 		return s.waiting(p), nil
 	}
 	if err := r.claimAttempt(ctx, s, p); err != nil {
@@ -108,6 +111,9 @@ func (p *provider) queue() string {
 	if because := p.limits.holding(); because != "" {
 		return fmt.Sprintf("%s has no room for another job now, and the job is submitted when it has: %s", accountName(&p.account), because)
 	}
+	if _, because := p.limits.refusing(); because != "" {
+		return fmt.Sprintf("the provider refuses one job of %s after the other (%s); one is tried now and then, and the others are submitted when one is accepted", accountName(&p.account), because)
+	}
 	return "waiting for its turn within the limits of " + accountName(&p.account)
 }
 
@@ -157,6 +163,13 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 	notAfter := s.claim.NotAfter
 	sendCtx, cancel := context.WithTimeout(ctx, notAfter.Sub(s.now()))
 	defer cancel()
+	if err := p.limits.submission(sendCtx); err != nil {
+		// Nothing was sent. The job keeps its place.
+		if settleErr := r.settleClaim(ctx, s); settleErr != nil {
+			return verdict{}, settleErr
+		}
+		return verdict{}, err
+	}
 	created, err := p.client.CreateJob(sendCtx, speechmatics.CreateJobRequest{
 		ConfigJSON:     config,
 		Media:          in.media.upload(),
@@ -173,6 +186,7 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 		return r.notSubmitted(ctx, s, p, err)
 	}
 	r.log(ctx).Info("Submitted", "attempt", s.attempt(), "remoteJob", created.ID, "requestID", created.RequestID, "account", p.account.Name)
+	p.limits.accepted()
 	r.event(s.job, eventNormal, "Submitted", "Submit", fmt.Sprintf("Speechmatics accepted attempt %d as job %s", s.attempt(), created.ID))
 	if err := r.record(ctx, s, p, created.ID); err != nil {
 		return verdict{}, err
@@ -185,6 +199,7 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 	log := r.log(ctx).WithValues("attempt", s.attempt(), "account", p.account.Name)
 	if !speechmatics.NotCreated(err) {
 		log.Info("The outcome of the submission is not known; looking for the job before anything else", "cause", s.redact(err.Error()))
+		p.countRefusal(s.job.UID, err)
 		return s.unknownSubmission(rootCause(err)), nil
 	}
 	log.Info("Not submitted", "cause", s.redact(err.Error()))
@@ -192,6 +207,7 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 		// The claim stays, so that the job will be looked for: slower, but as safe.
 		return verdict{}, settleErr
 	}
+	p.countRefusal(s.job.UID, err)
 	r.providers.release(s.job.UID)
 	if busy := p.busyAnswer(err); busy != nil {
 		return verdict{}, r.noRoom(ctx, s, p, busy)

@@ -52,7 +52,7 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 	job := &v1alpha1.TranscriptionJob{}
 	if err := r.client.Get(ctx, req.NamespacedName, job); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.forget(r.tracker.miss(req.NamespacedName))
+			r.forgetNamed(req.NamespacedName)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, err
@@ -63,16 +63,33 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 		return reconcile.Result{RequeueAfter: staleDelay, Priority: &requeuePriority}, nil
 	}
 	ctx = logf.IntoContext(ctx, r.log(ctx).WithValues("uid", job.UID))
-	after, err := r.pass(ctx, newScope(job, r.options))
-	if apierrors.IsConflict(err) || errors.Is(err, errReloaded) {
+	s := newScope(job, r.options)
+	defer s.giveHand()
+	after, err := r.pass(ctx, s)
+	var busy *busyError
+	switch {
+	case apierrors.IsConflict(err) || errors.Is(err, errReloaded):
 		// Somebody else wrote the object meanwhile, and the cache will have it in a moment. Nothing was lost.
 		after, err = jitter(2*staleDelay), nil
+	case errors.As(err, &busy):
+		// The pass was not done. What the status says is as true as before.
+		after, err = jitter(max(busy.delay, staleDelay)), nil
 	}
 	return reconcile.Result{RequeueAfter: after, Priority: &requeuePriority}, err
 }
 
 // requeuePriority is set explicitly: a request that a restart put into the queue with a low priority would keep it otherwise.
 var requeuePriority = 0
+
+// forgetNamed drops what is kept in memory about the job of a name that is gone.
+func (r *JobReconciler) forgetNamed(name types.NamespacedName) {
+	uid := r.tracker.miss(name)
+	if uid == "" {
+		// It was gone before it was seen, and may be among those that the manager found at its start.
+		r.providers.releaseNamed(name)
+	}
+	r.forget(uid)
+}
 
 // forget drops what is kept in memory about a job.
 func (r *JobReconciler) forget(uid types.UID) {

@@ -263,7 +263,7 @@ func TestTrap_recordSuperseded(t *testing.T) {
 
 	var deleted atomic.Int32
 	provider := testProvider()
-	provider.limits = newLimits(a.options.Clock, func(types.NamespacedName) {})
+	provider.limits = newLimits(a.options, func(types.NamespacedName) {})
 	provider.client = countingClient(t, job.UID, &deleted)
 	if err := a.record(ctx, old, provider, "first"); !errors.Is(err, errReloaded) {
 		t.Fatalf("the late record ended with %v, want the pass to begin anew", err)
@@ -293,7 +293,7 @@ func TestTrap_staleAdoption(t *testing.T) {
 
 	var deleted atomic.Int32
 	provider := testProvider()
-	provider.limits = newLimits(a.options.Clock, func(types.NamespacedName) {})
+	provider.limits = newLimits(a.options, func(types.NamespacedName) {})
 	provider.client = countingClient(t, job.UID, &deleted)
 	found := []*speechmatics.Job{{ID: "older", Status: speechmatics.JobRunning}, {ID: "younger", Status: speechmatics.JobRunning}}
 	if _, err := a.adopt(ctx, stale, provider, found); !apierrors.IsConflict(err) {

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -27,11 +28,20 @@ func (w *waker) Start(_ context.Context, queue workqueue.TypedRateLimitingInterf
 	return nil
 }
 
+// wokenPriority has what is woken go before what merely is due: a job whose turn has come must not wait until the crowd was looked at that
+// it came with.
+var wokenPriority = requeuePriority + 1
+
 // wake has an object reconciled. It does not block.
 func (w *waker) wake(name types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.queue != nil {
-		w.queue.Add(reconcile.Request{NamespacedName: name})
+	request := reconcile.Request{NamespacedName: name}
+	switch queue := w.queue.(type) {
+	case nil:
+	case priorityqueue.PriorityQueue[reconcile.Request]:
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &wokenPriority}, request)
+	default:
+		queue.Add(request)
 	}
 }

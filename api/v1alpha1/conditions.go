@@ -4,7 +4,7 @@
 package v1alpha1
 
 // Types of the conditions of a TranscriptionJob. All of them are present once the job has been taken up. An account has
-// ConditionReady and ConditionStalled.
+// ConditionReady, ConditionStalled and ConditionSubmissionsHeld.
 const (
 	// ConditionReady is True when the job is complete. While it is False, its reason says what the job is doing or
 	// waiting for; this is the STATUS column.
@@ -29,6 +29,14 @@ const (
 	// ConditionStalled is True when nothing will happen until a person acts: the job has failed, or it is held. It is the
 	// condition that kstatus reads as failed.
 	ConditionStalled = "Stalled"
+)
+
+// Types of the conditions that only an account has.
+const (
+	// ConditionSubmissionsHeld is True while no jobs are submitted with the account: it is suspended, its key is refused, or
+	// the provider refuses one submission after the other. Jobs that were submitted before are followed to their end as long as
+	// the key is accepted.
+	ConditionSubmissionsHeld = "SubmissionsHeld"
 )
 
 // Reasons of a job that goes its ordinary way.
@@ -178,6 +186,19 @@ const (
 	ReasonBaseURLNotAllowed = "BaseURLNotAllowed"
 	// ReasonInvalidAccount means that the account's spec cannot be used, for example because of a broken certificate.
 	ReasonInvalidAccount = "InvalidAccount"
+)
+
+// Reasons of an account's condition SubmissionsHeld, besides ReasonSuspended and, while the account is not ready, that of its
+// condition Ready.
+const (
+	// ReasonSubmissionsAccepted means that jobs are submitted.
+	ReasonSubmissionsAccepted = "SubmissionsAccepted"
+	// ReasonSubmissionsForbidden means that the provider has refused several jobs in a row with 402 or 403: the credit is used
+	// up, or the contract covers none of them. One job is tried now and then until one is accepted.
+	ReasonSubmissionsForbidden = "SubmissionsForbidden"
+	// ReasonRateLimited means that the provider has refused several submissions in a row with 429: others use the same key,
+	// or too many jobs are running. One job is tried now and then until one is accepted.
+	ReasonRateLimited = "RateLimited"
 )
 
 // Names in the metadata of objects.

@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.runningJobs`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waitingJobs`
+// +kubebuilder:printcolumn:name="Held",type=string,JSONPath=`.status.conditions[?(@.type=="SubmissionsHeld")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Base-URL",type=string,priority=1,JSONPath=`.status.baseURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -60,6 +61,7 @@ type SpeechmaticsAccountList struct {
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.runningJobs`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waitingJobs`
+// +kubebuilder:printcolumn:name="Held",type=string,JSONPath=`.status.conditions[?(@.type=="SubmissionsHeld")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Base-URL",type=string,priority=1,JSONPath=`.status.baseURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -128,8 +130,8 @@ type SpeechmaticsAccountSpec struct {
 	Backend Backend `json:"backend,omitempty"`
 
 	// apiKeySecretRef names the Secret and key that hold the API key: for a SpeechmaticsAccount in its own namespace, for
-	// a ClusterSpeechmaticsAccount in the manager's. A new key is picked up within five minutes, or at once when the old
-	// one is refused. Required for the backend saas; an installation on premises may do without a key.
+	// a ClusterSpeechmaticsAccount in the manager's. A new key is picked up within five minutes, or within seconds when the
+	// old one is refused. Required for the backend saas; an installation on premises may do without a key.
 	// +optional
 	APIKeySecretRef *APIKeySecretReference `json:"apiKeySecretRef,omitempty"`
 
@@ -235,7 +237,8 @@ type SpeechmaticsAccountStatus struct {
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions tell the state: Ready says whether the key was tried and accepted, Stalled that a person has to act.
+	// conditions tell the state: Ready says whether the key was tried and accepted, Stalled that a person has to act,
+	// SubmissionsHeld that no jobs are submitted now, and why.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

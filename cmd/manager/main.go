@@ -86,6 +86,7 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 		AllowedBaseURLs:       config.allowedBaseURLs,
 		AllowPrivateAddresses: config.allowPrivateAddresses,
 		PollInterval:          config.pollInterval,
+		WatchNamespaces:       config.watchNamespaces,
 		SubmissionWindow:      config.timings.submissionWindow,
 		ListLag:               config.timings.listLag,
 		ClockSkew:             config.timings.clockSkew,

@@ -25,8 +25,8 @@ type SpeechmaticsAccountSpecApplyConfiguration struct {
 	// Speechmatics' own service, "appliance" the virtual appliance, "worker" the batch container's HTTP mode.
 	Backend *apiv1alpha1.Backend `json:"backend,omitempty"`
 	// apiKeySecretRef names the Secret and key that hold the API key: for a SpeechmaticsAccount in its own namespace, for
-	// a ClusterSpeechmaticsAccount in the manager's. A new key is picked up within five minutes, or at once when the old
-	// one is refused. Required for the backend saas; an installation on premises may do without a key.
+	// a ClusterSpeechmaticsAccount in the manager's. A new key is picked up within five minutes, or within seconds when the
+	// old one is refused. Required for the backend saas; an installation on premises may do without a key.
 	APIKeySecretRef *APIKeySecretReferenceApplyConfiguration `json:"apiKeySecretRef,omitempty"`
 	// caBundle holds PEM certificates that the server's certificate is checked against, instead of the system's: for
 	// installations with a certificate of their own. At most 128 KiB.

@@ -17,7 +17,8 @@ import (
 type SpeechmaticsAccountStatusApplyConfiguration struct {
 	// observedGeneration is the metadata.generation that this status was computed from; -1 before the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions tell the state: Ready says whether the key was tried and accepted, Stalled that a person has to act.
+	// conditions tell the state: Ready says whether the key was tried and accepted, Stalled that a person has to act,
+	// SubmissionsHeld that no jobs are submitted now, and why.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// baseURL is the address that is used.
 	BaseURL *string `json:"baseURL,omitempty"`
