@@ -34,6 +34,9 @@ func (s *scope) failAttempt(f *failure) verdict {
 		return s.retry(f, attempt, allowed)
 	}
 	message := f.message
+	if f.advice != "" {
+		message += "; " + f.advice
+	}
 	if f.retryable && allowed > 1 {
 		message = fmt.Sprintf("%s (attempt %d of %d)", message, attempt, allowed)
 	}

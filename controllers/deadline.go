@@ -56,7 +56,7 @@ func (s *scope) sendUntil() time.Time {
 func (s *scope) deadlineExceeded() *failure {
 	end := " before it was submitted"
 	if n := valueOf(s.status.FailedAttempts); n > 0 {
-		end = fmt.Sprintf(" after %d failed attempts", n)
+		end = fmt.Sprintf(", and %d of its %d attempts failed", n, s.allowedAttempts())
 	}
 	return s.tookTooLong(end)
 }

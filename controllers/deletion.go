@@ -46,7 +46,7 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 			return 0, releaseErr
 		}
 		if !released {
-			return r.retryCleanUp(ctx, s, after, err), nil
+			return r.retryCleanUp(ctx, s, after, err)
 		}
 		r.reportUncleaned(ctx, s, err)
 	}
@@ -54,14 +54,23 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 	return 0, r.release(ctx, s)
 }
 
-// retryCleanUp says why an object that is being deleted is still there, and when to try again.
-func (r *JobReconciler) retryCleanUp(ctx context.Context, s *scope, after time.Duration, err error) time.Duration {
+// retryCleanUp says why an object that is being deleted is still there, and when to try again. What the job was doing before is not true any
+// more; how it had finished is.
+func (r *JobReconciler) retryCleanUp(ctx context.Context, s *scope, after time.Duration, err error) (time.Duration, error) {
+	v := verdict{reason: v1alpha1.ReasonCleanUpDelayed, after: after}
 	if err == nil {
-		return after
+		v.message = fmt.Sprintf("the job is being deleted, and it is not known whether attempt %d reached Speechmatics; it goes when it was found there and deleted, or cannot appear any more, by %s",
+			s.attempt(), r.settledAt(s.claim).UTC().Format(time.RFC3339))
+	} else {
+		r.log(ctx).Info("Cannot clean up at the provider yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
+		v.message = "the job is being deleted, and cannot be cleaned up at Speechmatics yet; that is tried again: " + explain(err)
+		v.after = jitter(cleanUpInterval)
 	}
-	r.log(ctx).Info("Cannot clean up at the provider yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
-	r.event(s.job, eventWarning, "CleanUpDelayed", "Delete", "the job cannot be cleaned up at Speechmatics yet, and is tried again: "+explain(err))
-	return jitter(cleanUpInterval)
+	if isFinished(s.job) {
+		r.event(s.job, eventWarning, v.reason, "Delete", v.message)
+		return v.after, nil
+	}
+	return v.after, r.applyStatus(ctx, s, v)
 }
 
 // release removes the finalizer.

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -73,14 +74,15 @@ func (s *scope) rejection(job *speechmatics.Job) *failure {
 	if message != "" {
 		cause = clip(s.redact(message), maxErrorLength)
 	}
-	f := &failure{reason: rule.reason, retryable: rule.retryable}
+	f := &failure{reason: rule.reason, retryable: rule.retryable, message: fmt.Sprintf("Speechmatics rejected job %s: %s", job.ID, cause)}
 	switch {
 	case rule.reason == v1alpha1.ReasonMediaFetchFailed:
-		f.message = fmt.Sprintf("Speechmatics could not fetch the media: %s; check that the URL can be reached from the internet", cause)
+		f.message = "Speechmatics could not fetch the media: " + cause
+		f.advice = "check that the URL can be reached from the internet"
 	case rule.retryable:
-		f.message = fmt.Sprintf("Speechmatics rejected job %s: %s; that may pass, and a new TranscriptionJob succeed later", job.ID, cause)
+		f.advice = "that may pass, so that a new TranscriptionJob may succeed later"
 	default:
-		f.message = fmt.Sprintf("Speechmatics rejected job %s: %s; correct the media or the configuration in a new TranscriptionJob", job.ID, cause)
+		f.advice = "correct the media or the configuration in a new TranscriptionJob"
 	}
 	return f
 }
@@ -101,8 +103,8 @@ func ruleFor(message string) rejectionRule {
 // come after the rejection and have nothing to do with it.
 func decisiveMessage(all []speechmatics.JobError) string {
 	last := ""
-	for i := len(all) - 1; i >= 0; i-- {
-		message := strings.TrimSpace(all[i].Message)
+	for _, e := range slices.Backward(all) {
+		message := strings.TrimSpace(e.Message)
 		switch {
 		case strings.Contains(strings.ToLower(message), "sending notification") || strings.Contains(strings.ToLower(message), "send notification"):
 		case isEmptyRejection(message):

@@ -82,8 +82,8 @@ func TestRejection(t *testing.T) {
 			if f.reason != c.reason || f.retryable != c.retryable {
 				t.Errorf("%s, retryable %v; want %s, %v", f.reason, f.retryable, c.reason, c.retryable)
 			}
-			if !strings.Contains(f.message, c.says) {
-				t.Errorf("the message %q does not say %q", f.message, c.says)
+			if said := s.failAttempt(f).message; !strings.Contains(said, c.says) {
+				t.Errorf("the message %q does not say %q", said, c.says)
 			}
 		})
 	}

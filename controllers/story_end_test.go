@@ -135,6 +135,7 @@ func TestDeletion_namespaceTerminating(t *testing.T) {
 	}
 	w.delete(job)
 	w.wantHeld(job)
+	w.awaitReason(job, v1alpha1.ReasonCleanUpDelayed)
 	w.delete(&corev1.Namespace{ObjectMeta: w.clusterMeta(w.namespace)})
 	w.awaitGone(job)
 }

@@ -56,6 +56,8 @@ func pausef(reason string, after time.Duration, format string, args ...any) *pau
 type failure struct {
 	reason  string
 	message string
+	// advice is what a person may do if no other attempt follows; empty if the message says it.
+	advice string
 	// retryable means that another attempt may succeed.
 	retryable bool
 }

@@ -100,6 +100,9 @@ const (
 	// ReasonUnexpectedAnswer means that the provider's answer is about another job, or says something that this version
 	// does not know. Nothing is done on its account.
 	ReasonUnexpectedAnswer = "UnexpectedAnswer"
+	// ReasonCleanUpDelayed means that the object is being deleted, and is still there because what it has at the provider could
+	// not be deleted yet, or because it is not known what that is.
+	ReasonCleanUpDelayed = "CleanUpDelayed"
 	// ReasonClaimedByAnotherObject means that the job's claim annotation belongs to another object: the job was restored
 	// from a backup, or its manifest copied from another one. It is held, since the transcription may have been paid for
 	// already, until a person removes the annotation transcription-operator.io/claim.

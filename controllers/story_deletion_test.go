@@ -1,0 +1,219 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
+)
+
+// policies are all remoteDeletionPolicies.
+var policies = []v1alpha1.RemoteDeletionPolicy{v1alpha1.RemoteDeletionOnDeletion, v1alpha1.RemoteDeletionAfterStored, v1alpha1.RemoteDeletionNever}
+
+// deletionCase is a state in which an object is deleted.
+type deletionCase struct {
+	state  string
+	change func(*v1alpha1.TranscriptionJob)
+	// reached waits until the job is in the state.
+	reached func(*world, *v1alpha1.TranscriptionJob)
+	// remote are the states of the remote jobs after the deletion, and left those with the policy Never.
+	remote, left string
+	event        string
+}
+
+// deleteInEach deletes a job in each state under each policy.
+func deleteInEach(t *testing.T, w *world, cases []deletionCase) {
+	t.Helper()
+	jobs := map[string]*v1alpha1.TranscriptionJob{}
+	for _, c := range cases {
+		for _, policy := range policies {
+			name := c.state + "-" + strings.ToLower(string(policy))
+			changes := []func(*v1alpha1.TranscriptionJob){titled, func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = policy }}
+			if c.change != nil {
+				changes = append(changes, c.change)
+			}
+			jobs[name] = w.job(name, changes...)
+		}
+	}
+	for _, c := range cases {
+		for _, policy := range policies {
+			job := jobs[c.state+"-"+strings.ToLower(string(policy))]
+			c.reached(w, job)
+			w.delete(job)
+		}
+	}
+	for _, c := range cases {
+		for _, policy := range policies {
+			job, want := jobs[c.state+"-"+strings.ToLower(string(policy))], c.remote
+			if policy == v1alpha1.RemoteDeletionNever {
+				want = c.left
+			}
+			w.awaitGone(job)
+			if got := strings.Join(w.remoteJobs(job), ", "); got != want {
+				t.Errorf("%s: the remote jobs are %q afterwards, want %q", job.Name, got, want)
+			}
+			if c.event != "" && policy != v1alpha1.RemoteDeletionNever {
+				w.wantEvent(job, c.event)
+			}
+		}
+	}
+}
+
+// is waits until Ready has one of the reasons.
+func is(reasons ...string) func(*world, *v1alpha1.TranscriptionJob) {
+	return func(w *world, job *v1alpha1.TranscriptionJob) { w.awaitReason(job, reasons...) }
+}
+
+// TestDeletion_beforeTheEnd deletes jobs in every state before the provider has done its part.
+func TestDeletion_beforeTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withFaults(
+		simulator.Fault{Kind: simulator.FaultResponseLost, Title: "uncertain-*", Operation: simulator.OperationCreate},
+		simulator.Fault{Kind: simulator.FaultResponseLate, Title: "claimed-*", Operation: simulator.OperationCreate, Delay: simulator.Duration(time.Second)},
+	))
+	w.account()
+	original := w.job("original")
+	w.awaitRecord(original)
+	w.awaitReason(original, v1alpha1.ReasonRunning)
+	w.get(original)
+	copied := original.Annotations[notification.ClaimAnnotation]
+	w.create(&v1alpha1.SpeechmaticsAccount{ObjectMeta: w.meta("full"), Spec: v1alpha1.SpeechmaticsAccountSpec{
+		BaseURL: &w.provider, APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
+		Suspend: ptr.To(true),
+	}})
+	deleteInEach(t, w, []deletionCase{
+		{state: "running", reached: is(v1alpha1.ReasonRunning), remote: "deleted", left: "running"},
+		{state: "uncertain", reached: is(v1alpha1.ReasonSubmissionUnknown), remote: "deleted", left: "running", event: "Warning CleanUpDelayed"},
+		{state: "claimed", reached: func(w *world, job *v1alpha1.TranscriptionJob) {
+			w.eventually("it is claimed", func() (bool, string) {
+				w.get(job)
+				return job.Annotations[notification.ClaimAnnotation] != "", ""
+			})
+		}, remote: "deleted", left: "running"},
+		{
+			state: "waiting", change: func(j *v1alpha1.TranscriptionJob) { j.Spec.AccountRef = &v1alpha1.AccountReference{Name: "full"} },
+			reached: is(v1alpha1.ReasonAccountSuspended),
+		},
+		{state: "suspended", change: suspend, reached: is(v1alpha1.ReasonSuspended)},
+		{state: "held", change: func(j *v1alpha1.TranscriptionJob) {
+			j.Annotations = map[string]string{notification.ClaimAnnotation: copied}
+			j.Finalizers = []string{v1alpha1.RemoteJobFinalizer}
+		}, reached: is(v1alpha1.ReasonClaimedByAnotherObject)},
+		{state: "unreadable", change: func(j *v1alpha1.TranscriptionJob) {
+			j.Annotations = map[string]string{notification.ClaimAnnotation: "{"}
+			j.Finalizers = []string{v1alpha1.RemoteJobFinalizer}
+		}, reached: is(v1alpha1.ReasonInvalidClaim)},
+		{state: "late", change: deadlineOf(1), reached: is(v1alpha1.ReasonDeadlineExceeded), remote: "deleted", left: "deleted"},
+	})
+	w.wantRemoteJobs(original, "running")
+}
+
+// TestDeletion_afterTheEnd deletes jobs in every state after the provider has done its part.
+func TestDeletion_afterTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(300*time.Millisecond), withFaults(
+		simulator.Fault{Kind: simulator.FaultError, Title: "uncollected-*", Operation: simulator.OperationTranscript, Status: http.StatusServiceUnavailable},
+		simulator.Fault{Kind: simulator.FaultReject, Title: "retrying-*", Message: "Internal Server Error"},
+		simulator.Fault{Kind: simulator.FaultReject, Title: "failed-*", Message: "Job rejected due to invalid audio"},
+	))
+	w.account()
+	stored := func(w *world, job *v1alpha1.TranscriptionJob) {
+		w.awaitReason(job, v1alpha1.ReasonComplete)
+		if job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionAfterStored {
+			w.eventually("it is deleted already", func() (bool, string) { return w.remoteJobs(job)[0] == "deleted", "" })
+		}
+	}
+	deleteInEach(t, w, []deletionCase{
+		{state: "uncollected", reached: func(w *world, job *v1alpha1.TranscriptionJob) {
+			w.eventually("the provider is done", func() (bool, string) { return slices.Equal(w.remoteJobs(job), []string{"done"}), "" })
+		}, remote: "done", left: "done", event: "Warning TranscriptKept"},
+		{state: "retrying", change: func(j *v1alpha1.TranscriptionJob) { j.Spec.BackoffLimit = ptr.To(int32(10)) }, reached: func(w *world, job *v1alpha1.TranscriptionJob) {
+			// By the third attempt the waits are long enough to be met in one.
+			w.eventually("it waits long", func() (bool, string) {
+				w.get(job)
+				ready := readyCondition(job.Status.Conditions)
+				return valueOf(job.Status.FailedAttempts) == 3 && ready.Reason == v1alpha1.ReasonRetrying, ""
+			})
+		}, remote: "deleted, deleted, deleted", left: "rejected, rejected, rejected"},
+		{state: "failed", reached: is(v1alpha1.ReasonRejected), remote: "deleted", left: "rejected"},
+		{state: "complete", reached: stored, remote: "deleted", left: "done"},
+	})
+}
+
+// TestTTL_namesake has a pass with an old object find its time to live over, when a namesake is in its place. The namesake lives.
+func TestTTL_namesake(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	r := step(t, env.Client)
+	old := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	expired := old.DeepCopy()
+	expired.Spec.TTLSecondsAfterFinished = ptr.To(int32(1))
+	expired.Status.CompletionTime = ptr.To(metav1.NewTime(time.Now().Add(-time.Hour)))
+	if err := env.Client.Delete(ctx, old); err != nil {
+		t.Fatal(err)
+	}
+	namesake := bareJob(t, old.Namespace, "job")
+	if _, err := r.deleteExpired(ctx, newScope(expired, r.options)); err != nil && !apierrors.IsConflict(err) {
+		t.Fatalf("the pass ended with %v", err)
+	}
+	if live := get(t, namesake); live.DeletionTimestamp != nil || live.UID != namesake.UID {
+		t.Error("the namesake was deleted")
+	}
+}
+
+// TestTTL_raised has a pass with an old object find its time to live over, when somebody has just raised it.
+func TestTTL_raised(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	r := step(t, env.Client)
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	expired := job.DeepCopy()
+	expired.Spec.TTLSecondsAfterFinished = ptr.To(int32(0))
+	expired.Status.CompletionTime = ptr.To(metav1.NewTime(time.Now()))
+	job.Spec.Priority = ptr.To(int32(1)) // as good as a new TTL, which would need a retention policy
+	if err := env.Client.Update(ctx, job); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.deleteExpired(ctx, newScope(expired, r.options)); !apierrors.IsConflict(err) {
+		t.Errorf("the pass ended with %v, want a conflict", err)
+	}
+	get(t, job)
+}
+
+// TestTTL_zero deletes an object as soon as it has finished, either way, and with it what it owns, and the remote job.
+func TestTTL_zero(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withFaults(simulator.Fault{Kind: simulator.FaultReject, Title: "failed", Message: "Job rejected due to invalid audio"}))
+	w.account()
+	at := func(policy v1alpha1.RetentionPolicy) func(*v1alpha1.TranscriptionJob) {
+		return func(j *v1alpha1.TranscriptionJob) {
+			j.Spec.TTLSecondsAfterFinished = ptr.To(int32(0))
+			j.Spec.Transcripts.ConfigMap = &v1alpha1.ConfigMapStore{RetentionPolicy: &policy}
+		}
+	}
+	gone, failed := w.job("gone", at(v1alpha1.RetentionDelete)), w.job("failed", titled, at(v1alpha1.RetentionDelete))
+	for _, job := range []*v1alpha1.TranscriptionJob{gone, failed} {
+		w.awaitGone(job)
+		w.wantRemoteJobs(job, "deleted")
+		w.wantSubmissions(job, 1)
+	}
+	// There is no garbage collector here; what it goes by is the owner.
+	transcript := &corev1.ConfigMap{ObjectMeta: w.meta("gone-txt")}
+	w.get(transcript)
+	if owners := transcript.OwnerReferences; len(owners) != 1 || owners[0].UID != gone.UID {
+		t.Errorf("the transcript's owners are %v, want the job", owners)
+	}
+}
