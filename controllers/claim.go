@@ -22,13 +22,13 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 	claim := notification.Claim{
 		UID:            s.job.UID,
 		Attempt:        s.attempt(),
-		Nonce:          notification.NewNonce(),
 		ClaimedAt:      now,
 		NotAfter:       s.sendUntil(),
 		AccountUID:     p.account.UID,
 		BaseURL:        p.baseURL,
 		KeyFingerprint: p.keyFingerprint,
 	}
+	claim.Nonce = r.providers.submitter.nonce(p.account.UID, claim, s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever)
 	if s.claim != nil && s.claim.UID == s.job.UID {
 		// What is to be deleted or looked for besides the recorded job is not settled by another attempt.
 		claim.GivenUp, claim.GivenUpSince, claim.Surplus = s.claim.GivenUp, s.claim.GivenUpSince, s.surplus()

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -129,10 +130,12 @@ func leftBehind(what string, err error) string {
 
 // cleanUp does at the provider what the policy says. A wait means that it has to be called again.
 func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, error) {
-	copied := s.claim != nil && s.claim.UID != s.job.UID
-	if copied || s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever {
+	switch copied := s.claim != nil && s.claim.UID != s.job.UID; {
+	case copied:
 		// An object that only carries another one's claim owns nothing at the provider.
 		return 0, nil
+	case s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever:
+		return 0, r.spareFromSearch(ctx, s)
 	}
 	uncertain := s.submissionUnknown() && !s.recorded() && s.announcedID() == ""
 	if uncertain && s.now().Before(s.claim.NotAfter) {
@@ -157,6 +160,52 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 		after, err = r.cleanUpAt(ctx, s, p, ids, uncertain)
 	}
 	return after, cleanUpError(err)
+}
+
+// spareFromSearch sees to it that a job which is left where it is on purpose is not deleted as an orphan, once its object is gone. One that
+// was submitted with this policy says so itself. The policy may have been changed since: then nothing that was submitted
+// before now is deleted, since the account has no room to remember single jobs.
+func (r *JobReconciler) spareFromSearch(ctx context.Context, s *scope) error {
+	if s.nothingSubmitted() {
+		return nil
+	}
+	account, err := r.resolveAccount(ctx, s)
+	var p *pause
+	if errors.As(err, &p) {
+		return nil // no account, no search
+	}
+	if err != nil {
+		return err
+	}
+	if r.submittedToStay(s, account) {
+		return nil
+	}
+	now := metav1.NewTime(s.now())
+	err = r.changeOrphanSearch(ctx, account, func(status *v1alpha1.SpeechmaticsAccountStatus) {
+		search := valueOf(status.OrphanSearch)
+		if search.SparedBefore == nil || search.SparedBefore.Before(&now) {
+			search.SparedBefore = &now
+		}
+		status.OrphanSearch = &search
+	})
+	if errors.Is(err, errAccountReplaced) {
+		return nil
+	}
+	return err
+}
+
+// submittedToStay reports whether the claim says that its job is to stay where it is. A restored claim does not: it is not the one that was
+// submitted under.
+func (r *JobReconciler) submittedToStay(s *scope, account v1alpha1.Account) bool {
+	if s.claim == nil {
+		return false
+	}
+	submitters := []string{r.providers.submitter.id}
+	for _, recorded := range valueOf(account.AccountStatus().OrphanSearch).Submitters {
+		submitters = append(submitters, recorded.ID)
+	}
+	from, ok := originOf(submitters, account.GetUID(), s.claim.Reference())
+	return ok && from.kept
 }
 
 // cleanUpTimeout bounds one try to clean up. It has room for the two searches that may be due, so that they end by themselves and it is

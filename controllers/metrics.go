@@ -6,9 +6,11 @@ package controllers
 import (
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
@@ -35,6 +37,9 @@ type metrics struct {
 	uncleaned prometheus.Counter
 	turns     *prometheus.HistogramVec
 	held      *prometheus.GaugeVec
+	orphans   *orphanGauge
+	// orphansDeleted counts what orphanPolicy Delete has deleted.
+	orphansDeleted prometheus.Counter
 }
 
 const metricsNamespace = "transcription_operator"
@@ -80,17 +85,71 @@ func newMetrics(registry prometheus.Registerer, atRisk *risks) (*metrics, error)
 			Namespace: metricsNamespace, Name: "account_submissions_held",
 			Help: "Whether an account's condition SubmissionsHeld is True (1) or not (0).",
 		}, []string{"kind", "namespace", "account"}),
+		orphans: newOrphanGauge(),
+		orphansDeleted: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "orphaned_jobs_deleted_total",
+			Help: "Remote jobs that were deleted while they ran because their TranscriptionJob is gone.",
+		}),
 	}
 	risky := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Name: "transcripts_at_risk",
 		Help: "TranscriptionJobs whose condition TranscriptAtRisk is True: their transcripts are at the provider only, and its retention is running out.",
 	}, atRisk.count)
-	for _, c := range []prometheus.Collector{risky, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned, m.turns, m.held} {
+	for _, c := range []prometheus.Collector{risky, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned, m.turns, m.held, m.orphans, m.orphansDeleted} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// orphanGauge adds up what the searches of all accounts have found last.
+type orphanGauge struct {
+	*prometheus.GaugeVec
+	mu       sync.Mutex
+	accounts map[types.UID]orphanCounts
+}
+
+// orphanCounts are the remote jobs of one account whose object is gone: those that are proven to be the account's, and the others.
+type orphanCounts struct{ own, unproven int }
+
+func newOrphanGauge() *orphanGauge {
+	return &orphanGauge{
+		GaugeVec: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: metricsNamespace, Name: "orphaned_jobs",
+			Help: "Remote jobs whose TranscriptionJob is gone, by whether this cluster is proven to have submitted them (\"own\") or not (\"unproven\").",
+		}, []string{"origin"}),
+		accounts: map[types.UID]orphanCounts{},
+	}
+}
+
+// set takes over what the search of an account has found.
+func (g *orphanGauge) set(account types.UID, own, unproven int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.accounts[account] = orphanCounts{own: own, unproven: unproven}
+	g.sum()
+}
+
+// forget drops what was found for an account that is gone.
+func (g *orphanGauge) forget(account types.UID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.accounts[account]; ok {
+		delete(g.accounts, account)
+		g.sum()
+	}
+}
+
+// sum is called with the lock held.
+func (g *orphanGauge) sum() {
+	var all orphanCounts
+	for _, counts := range g.accounts {
+		all.own += counts.own
+		all.unproven += counts.unproven
+	}
+	g.WithLabelValues("own").Set(float64(all.own))
+	g.WithLabelValues("unproven").Set(float64(all.unproven))
 }
 
 // observeRequest counts a request to the provider. The code of a request that succeeded is 200.

@@ -42,6 +42,8 @@ type Options struct {
 	// RetryInterval is how soon a job looks again at something that a person has to put right, and the base of the
 	// back-off after failed attempts. Default 10 s.
 	RetryInterval time.Duration
+	// OrphanInterval is how often the jobs of an account are searched for such whose object is gone. Default 1 h.
+	OrphanInterval time.Duration
 	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 32.
 	MaxConcurrentReconciles int
 	// WatchNamespaces are the namespaces whose jobs are worked on. Empty means all.
@@ -74,6 +76,7 @@ func (o Options) withDefaults() Options {
 		{&o.ProviderClockSkew, 10 * time.Minute},
 		{&o.SecretInterval, 5 * time.Minute},
 		{&o.RetryInterval, 10 * time.Second},
+		{&o.OrphanInterval, time.Hour},
 	} {
 		if *d.value == 0 {
 			*d.value = d.fallback
@@ -90,7 +93,7 @@ func (o Options) validate() error {
 	if o.Namespace == "" {
 		return errors.New("the manager's own namespace is not known")
 	}
-	if o.PollInterval < 0 || o.SubmissionWindow < 0 || o.ListLag < 0 || o.SearchTimeout < 0 || o.ClockSkew < 0 || o.ProviderClockSkew < 0 || o.SecretInterval < 0 || o.RetryInterval < 0 {
+	if o.PollInterval < 0 || o.SubmissionWindow < 0 || o.ListLag < 0 || o.SearchTimeout < 0 || o.ClockSkew < 0 || o.ProviderClockSkew < 0 || o.SecretInterval < 0 || o.RetryInterval < 0 || o.OrphanInterval < 0 {
 		return fmt.Errorf("intervals must not be negative: %+v", o)
 	}
 	return nil

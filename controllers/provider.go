@@ -81,6 +81,8 @@ type providers struct {
 	accounts map[v1alpha1.AccountKind]*waker
 	// jobs has jobs reconciled whose turn to be submitted has come.
 	jobs *waker
+	// submitter marks what is submitted.
+	submitter *submitter
 	// active reads which jobs are or may be at the provider, to count them after a restart.
 	active func(context.Context) (map[types.UID]activeJob, error)
 	// waited is told how long requests wait for their turns.
@@ -109,14 +111,15 @@ type providerEntry struct {
 
 func newProviders(secrets client.Reader, options Options) *providers {
 	return &providers{
-		secrets:  secrets,
-		options:  options,
-		accounts: map[v1alpha1.AccountKind]*waker{v1alpha1.NamespacedAccount: {}, v1alpha1.ClusterAccount: {}},
-		jobs:     &waker{},
-		active:   func(context.Context) (map[types.UID]activeJob, error) { return nil, nil },
-		waited:   func(string, time.Duration) {},
-		entries:  map[types.UID]providerEntry{},
-		limits:   map[string]*limits{},
+		secrets:   secrets,
+		options:   options,
+		accounts:  map[v1alpha1.AccountKind]*waker{v1alpha1.NamespacedAccount: {}, v1alpha1.ClusterAccount: {}},
+		jobs:      &waker{},
+		active:    func(context.Context) (map[types.UID]activeJob, error) { return nil, nil },
+		waited:    func(string, time.Duration) {},
+		entries:   map[types.UID]providerEntry{},
+		limits:    map[string]*limits{},
+		submitter: newSubmitter(),
 	}
 }
 

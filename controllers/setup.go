@@ -70,6 +70,10 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		if err := accounts.setupWithManager(mgr); err != nil {
 			return fmt.Errorf("cannot set up the controller of %s objects: %w", kind, err)
 		}
+		orphans := newOrphanReconciler(jobs, mgr.GetEventRecorder("orphan-controller"), kind, newObject)
+		if err := orphans.setupWithManager(mgr); err != nil {
+			return fmt.Errorf("cannot set up the search for orphaned jobs of %s objects: %w", kind, err)
+		}
 	}
 	return nil
 }

@@ -17,10 +17,11 @@ import (
 // nonceBytes is the randomness of a nonce.
 const nonceBytes = 16
 
-// noncePattern is a nonce as NewNonce makes it.
+// noncePattern is the form of a nonce.
 var noncePattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// NewNonce returns a nonce for a claim: 128 random bits in hexadecimal.
+// NewNonce returns a nonce: 128 random bits in hexadecimal. The manager marks those that it submits with, so that their last half is
+// no more random.
 func NewNonce() string {
 	var nonce [nonceBytes]byte
 	// crypto/rand.Read never returns an error; it ends the program if there is no randomness.

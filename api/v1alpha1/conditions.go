@@ -215,7 +215,7 @@ const (
 	DefaultAccountName = "default"
 )
 
-// Field managers of TranscriptionJobs' status. Each owns its own fields.
+// Field managers of the status of TranscriptionJobs and accounts. Each owns its own fields.
 const (
 	// FieldManagerController owns the conditions and whatever is not the other two's.
 	FieldManagerController = "controller"
@@ -224,4 +224,6 @@ const (
 	FieldManagerSubmission = "submission"
 	// FieldManagerWebhookReceiver owns notification, document and transcripts.
 	FieldManagerWebhookReceiver = "webhook-receiver"
+	// FieldManagerOrphanSearch owns an account's orphanedJobs and orphanSearch.
+	FieldManagerOrphanSearch = "orphan-search"
 )

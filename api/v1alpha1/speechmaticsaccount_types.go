@@ -108,6 +108,7 @@ type ClusterSpeechmaticsAccountSpec struct {
 // +kubebuilder:validation:XValidation:rule="has(self.apiKeySecretRef) || (has(self.backend) && self.backend != 'saas')",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for the backend saas"
 // +kubebuilder:validation:XValidation:rule="!(has(self.insecureSkipTLSVerify) && self.insecureSkipTLSVerify) || (has(self.baseURL) && has(self.backend) && self.backend != 'saas')",fieldPath=".insecureSkipTLSVerify",message="insecureSkipTLSVerify is for an installation on premises: it needs a baseURL and a backend other than saas"
 // +kubebuilder:validation:XValidation:rule="!(has(self.insecureSkipTLSVerify) && self.insecureSkipTLSVerify && has(self.caBundle))",fieldPath=".insecureSkipTLSVerify",message="set caBundle or insecureSkipTLSVerify, not both: with the certificates of caBundle the connection is verified"
+// +kubebuilder:validation:XValidation:rule="!has(self.orphanPolicy) || self.orphanPolicy != 'Delete' || !has(self.backend) || self.backend == 'saas'",fieldPath=".orphanPolicy",message="orphanPolicy Delete is for the backend saas: installations on premises do not tell whose a job is"
 // +kubebuilder:validation:XValidation:rule="has(self.region) != has(self.baseURL)",message="set exactly one of region and baseURL"
 type SpeechmaticsAccountSpec struct {
 	// region is the provider's region. A key belongs to one region: with another one it is refused.
@@ -168,7 +169,28 @@ type SpeechmaticsAccountSpec struct {
 	// suspend stops submissions. Jobs that are already at Speechmatics are followed to their end.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
+
+	// orphanPolicy says what becomes of orphans: jobs at Speechmatics that were submitted with this account, and whose
+	// TranscriptionJob is gone without having cleaned up, as after its finalizer was removed by force. "Report" counts them in
+	// status.orphanedJobs and tells about them by an event. "Delete" also deletes those that still run. A finished one is never
+	// deleted, since it may be the only copy of its transcript, nor is any job that may be another cluster's. "Delete" is for the
+	// backend saas: the others do not tell whose a job is, and no orphans are searched for there.
+	// +kubebuilder:default=Report
+	// +optional
+	OrphanPolicy OrphanPolicy `json:"orphanPolicy,omitempty"`
 }
+
+// OrphanPolicy says what becomes of jobs at Speechmatics whose TranscriptionJob is gone.
+//
+// +kubebuilder:validation:Enum=Report;Delete
+type OrphanPolicy string
+
+const (
+	// OrphanReport counts them and tells about them.
+	OrphanReport OrphanPolicy = "Report"
+	// OrphanDelete deletes those that still run as well.
+	OrphanDelete OrphanPolicy = "Delete"
+)
 
 // Region is a region of Speechmatics' service.
 //
@@ -263,6 +285,65 @@ type SpeechmaticsAccountStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	WaitingJobs *int32 `json:"waitingJobs,omitempty"`
+
+	// orphanedJobs is how many jobs at Speechmatics this account has submitted whose TranscriptionJob is gone: running or
+	// finished, and not left there on purpose by remoteDeletionPolicy Never. They are searched for every hour. Unset before the
+	// first search, and for backends that do not tell whose a job is.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	OrphanedJobs *int32 `json:"orphanedJobs,omitempty"`
+
+	// orphanSearch is what the search for orphaned jobs has found, and what it recognises them by.
+	// +optional
+	OrphanSearch *OrphanSearch `json:"orphanSearch,omitempty"`
+}
+
+// OrphanSearch is what the search for orphaned jobs has found, and what it recognises them by.
+type OrphanSearch struct {
+	// lastTime is when the last search ended.
+	// +optional
+	LastTime *metav1.Time `json:"lastTime,omitempty"`
+
+	// jobIDs are the provider's IDs of the first few orphaned jobs.
+	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:items:MaxLength=256
+	// +listType=atomic
+	// +optional
+	JobIDs []string `json:"jobIDs,omitempty"`
+
+	// unprovenJobs is how many more jobs look like orphaned ones, but cannot be proven to be this account's: another cluster's
+	// that has the same key, an earlier account's, or jobs of the minutes before the manager was restarted. Nobody touches them.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	UnprovenJobs *int32 `json:"unprovenJobs,omitempty"`
+
+	// sparedBefore is the time before which nothing was submitted that orphanPolicy Delete may delete, because a job of before was
+	// left to run on purpose: its remoteDeletionPolicy was changed to Never after it was submitted.
+	// +optional
+	SparedBefore *metav1.Time `json:"sparedBefore,omitempty"`
+
+	// submitters are the latest runs of the manager that have submitted jobs with this account, the newest first. A job at
+	// Speechmatics is known by one of them to be this account's.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=id
+	// +optional
+	Submitters []Submitter `json:"submitters,omitempty"`
+}
+
+// Submitter is a run of the manager.
+type Submitter struct {
+	// id of the run: random, in hexadecimal.
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{32}$`
+	// +kubebuilder:validation:MinLength=32
+	// +kubebuilder:validation:MaxLength=32
+	// +required
+	ID string `json:"id,omitempty"`
+
+	// lastTime is when the run last wrote this. What it has claimed since is not known to be this cluster's: a copy of
+	// the cluster from a backup has this entry, too.
+	// +required
+	LastTime metav1.Time `json:"lastTime,omitempty,omitzero"`
 }
 
 // Account is what the two kinds of account have in common.

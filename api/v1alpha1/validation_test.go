@@ -312,6 +312,11 @@ func TestSpeechmaticsAccount_validation(t *testing.T) {
 		{"unverified gateway", `{baseURL: "https://a.example/v2", apiKeySecretRef: {name: a}, insecureSkipTLSVerify: true}`, "insecureSkipTLSVerify is for an installation on premises"},
 		{"verified service, and says so", `{region: eu1, apiKeySecretRef: {name: a}, insecureSkipTLSVerify: false}`, ""},
 		{"certificates for nothing", `{backend: appliance, baseURL: "https://10.0.0.1/v2", insecureSkipTLSVerify: true, caBundle: QUFB}`, "set caBundle or insecureSkipTLSVerify"},
+		{"orphans of the service deleted", `{region: eu1, apiKeySecretRef: {name: a}, orphanPolicy: Delete}`, ""},
+		{"orphans of a gateway deleted", `{backend: saas, baseURL: "https://a.example/v2", apiKeySecretRef: {name: a}, orphanPolicy: Delete}`, ""},
+		{"orphans of an appliance deleted", `{backend: appliance, baseURL: "http://10.0.0.1/v2", orphanPolicy: Delete}`, "orphanPolicy Delete is for the backend saas"},
+		{"orphans of a worker reported", `{backend: worker, baseURL: "http://worker:18000/v2", orphanPolicy: Report}`, ""},
+		{"orphans ignored", `{region: eu1, apiKeySecretRef: {name: a}, orphanPolicy: Ignore}`, "Unsupported value"},
 		{"callback that is no URL", `{region: eu1, apiKeySecretRef: {name: a}, callbackURL: "here"}`, "callbackURL must be"},
 		{"huge certificate", `{region: eu1, apiKeySecretRef: {name: a}, caBundle: "` + strings.Repeat("QUFB", 50000) + `"}`, "larger than 128 KiB"},
 	}

@@ -84,10 +84,10 @@ func TestParseFlags_timings(t *testing.T) {
 		args []string
 		want timings
 	}{
-		{"defaults", complete(), timings{time.Minute, time.Minute, 10 * time.Second, 10 * time.Minute, 5 * time.Minute, 10 * time.Second, 15 * time.Second, 10 * time.Second, 2 * time.Second}},
-		{"given", complete("--submission-window=3s", "--list-lag=1s", "--clock-skew=500ms", "--provider-clock-skew=1m", "--secret-interval=2s", "--retry-interval=500ms",
+		{"defaults", complete(), timings{time.Minute, time.Minute, 10 * time.Second, 10 * time.Minute, 5 * time.Minute, 10 * time.Second, time.Hour, 15 * time.Second, 10 * time.Second, 2 * time.Second}},
+		{"given", complete("--submission-window=3s", "--list-lag=1s", "--clock-skew=500ms", "--provider-clock-skew=1m", "--secret-interval=2s", "--retry-interval=500ms", "--orphan-interval=10m",
 			"--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=400ms"),
-			timings{3 * time.Second, time.Second, 500 * time.Millisecond, time.Minute, 2 * time.Second, 500 * time.Millisecond, 3 * time.Second, 2 * time.Second, 400 * time.Millisecond}},
+			timings{3 * time.Second, time.Second, 500 * time.Millisecond, time.Minute, 2 * time.Second, 500 * time.Millisecond, 10 * time.Minute, 3 * time.Second, 2 * time.Second, 400 * time.Millisecond}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config, err := parseFlags(c.args, &bytes.Buffer{})

@@ -93,6 +93,7 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 		ProviderClockSkew:     config.timings.providerClockSkew,
 		SecretInterval:        config.timings.secretInterval,
 		RetryInterval:         config.timings.retryInterval,
+		OrphanInterval:        config.timings.orphanInterval,
 	}
 	if err := controllers.SetupWithManager(mgr, receiver, keys, options, nil); err != nil {
 		return err

@@ -20,6 +20,7 @@ type timings struct {
 	providerClockSkew time.Duration
 	secretInterval    time.Duration
 	retryInterval     time.Duration
+	orphanInterval    time.Duration
 	leaseDuration     time.Duration
 	renewDeadline     time.Duration
 	retryPeriod       time.Duration
@@ -61,6 +62,10 @@ func (t *timings) flags() []timingFlag {
 		{
 			"retry-interval", &t.retryInterval, 10 * time.Second, 100 * time.Millisecond, time.Hour,
 			"how soon something is tried again that did not work, and the first wait after a failed attempt; leave alone unless for tests",
+		},
+		{
+			"orphan-interval", &t.orphanInterval, time.Hour, time.Second, 7 * 24 * time.Hour,
+			"how often the jobs of an account are searched for such whose TranscriptionJob is gone; leave alone unless orphans run up costs within an hour",
 		},
 		{
 			"leader-elect-lease-duration", &t.leaseDuration, 15 * time.Second, time.Second, time.Hour,

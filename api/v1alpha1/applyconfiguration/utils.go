@@ -53,6 +53,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.NotificationSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectKeyReference"):
 		return &apiv1alpha1.ObjectKeyReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OrphanSearch"):
+		return &apiv1alpha1.OrphanSearchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OutputConfig"):
 		return &apiv1alpha1.OutputConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PersistentVolumeClaimStore"):
@@ -83,6 +85,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SRTOverridesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StoredTranscript"):
 		return &apiv1alpha1.StoredTranscriptApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Submitter"):
+		return &apiv1alpha1.SubmitterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SummarizationConfig"):
 		return &apiv1alpha1.SummarizationConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TopicDetectionConfig"):

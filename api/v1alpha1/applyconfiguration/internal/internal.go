@@ -154,6 +154,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespaceSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: orphanPolicy
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.OrphanPolicy
+      default: Report
     - name: pollInterval
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
@@ -338,6 +342,34 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.OrphanPolicy
+  scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.OrphanSearch
+  map:
+    fields:
+    - name: jobIDs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: lastTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sparedBefore
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: submitters
+      type:
+        list:
+          elementType:
+            namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.Submitter
+          elementRelationship: associative
+          keys:
+          - id
+    - name: unprovenJobs
+      type:
+        scalar: numeric
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.OutputConfig
   map:
     fields:
@@ -535,6 +567,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: limits
       type:
         namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.AccountLimits
+    - name: orphanPolicy
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.OrphanPolicy
+      default: Report
     - name: pollInterval
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
@@ -562,6 +598,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: orphanSearch
+      type:
+        namedType: com.github.transcription-operator.transcription-operator.api.v1alpha1.OrphanSearch
+    - name: orphanedJobs
       type:
         scalar: numeric
     - name: runningJobs
@@ -604,6 +646,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sha256
       type:
         scalar: string
+- name: com.github.transcription-operator.transcription-operator.api.v1alpha1.Submitter
+  map:
+    fields:
+    - name: id
+      type:
+        scalar: string
+    - name: lastTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.transcription-operator.transcription-operator.api.v1alpha1.SummarizationConfig
   map:
     fields:

@@ -111,6 +111,14 @@ func (b *ClusterSpeechmaticsAccountSpecApplyConfiguration) WithSuspend(value boo
 	return b
 }
 
+// WithOrphanPolicy sets the OrphanPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OrphanPolicy field is set to the value of the last call.
+func (b *ClusterSpeechmaticsAccountSpecApplyConfiguration) WithOrphanPolicy(value apiv1alpha1.OrphanPolicy) *ClusterSpeechmaticsAccountSpecApplyConfiguration {
+	b.SpeechmaticsAccountSpecApplyConfiguration.OrphanPolicy = &value
+	return b
+}
+
 // WithNamespaceSelector sets the NamespaceSelector field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the NamespaceSelector field is set to the value of the last call.

@@ -46,6 +46,12 @@ type SpeechmaticsAccountSpecApplyConfiguration struct {
 	CallbackURL *string `json:"callbackURL,omitempty"`
 	// suspend stops submissions. Jobs that are already at Speechmatics are followed to their end.
 	Suspend *bool `json:"suspend,omitempty"`
+	// orphanPolicy says what becomes of orphans: jobs at Speechmatics that were submitted with this account, and whose
+	// TranscriptionJob is gone without having cleaned up, as after its finalizer was removed by force. "Report" counts them in
+	// status.orphanedJobs and tells about them by an event. "Delete" also deletes those that still run. A finished one is never
+	// deleted, since it may be the only copy of its transcript, nor is any job that may be another cluster's. "Delete" is for the
+	// backend saas: the others do not tell whose a job is, and no orphans are searched for there.
+	OrphanPolicy *apiv1alpha1.OrphanPolicy `json:"orphanPolicy,omitempty"`
 }
 
 // SpeechmaticsAccountSpecApplyConfiguration constructs a declarative configuration of the SpeechmaticsAccountSpec type for use with
@@ -133,5 +139,13 @@ func (b *SpeechmaticsAccountSpecApplyConfiguration) WithCallbackURL(value string
 // If called multiple times, the Suspend field is set to the value of the last call.
 func (b *SpeechmaticsAccountSpecApplyConfiguration) WithSuspend(value bool) *SpeechmaticsAccountSpecApplyConfiguration {
 	b.Suspend = &value
+	return b
+}
+
+// WithOrphanPolicy sets the OrphanPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OrphanPolicy field is set to the value of the last call.
+func (b *SpeechmaticsAccountSpecApplyConfiguration) WithOrphanPolicy(value apiv1alpha1.OrphanPolicy) *SpeechmaticsAccountSpecApplyConfiguration {
+	b.OrphanPolicy = &value
 	return b
 }

@@ -28,6 +28,12 @@ type SpeechmaticsAccountStatusApplyConfiguration struct {
 	RunningJobs *int32 `json:"runningJobs,omitempty"`
 	// waitingJobs is how many of the account's jobs are still to be submitted, counted every half minute.
 	WaitingJobs *int32 `json:"waitingJobs,omitempty"`
+	// orphanedJobs is how many jobs at Speechmatics this account has submitted whose TranscriptionJob is gone: running or
+	// finished, and not left there on purpose by remoteDeletionPolicy Never. They are searched for every hour. Unset before the
+	// first search, and for backends that do not tell whose a job is.
+	OrphanedJobs *int32 `json:"orphanedJobs,omitempty"`
+	// orphanSearch is what the search for orphaned jobs has found, and what it recognises them by.
+	OrphanSearch *OrphanSearchApplyConfiguration `json:"orphanSearch,omitempty"`
 }
 
 // SpeechmaticsAccountStatusApplyConfiguration constructs a declarative configuration of the SpeechmaticsAccountStatus type for use with
@@ -86,5 +92,21 @@ func (b *SpeechmaticsAccountStatusApplyConfiguration) WithRunningJobs(value int3
 // If called multiple times, the WaitingJobs field is set to the value of the last call.
 func (b *SpeechmaticsAccountStatusApplyConfiguration) WithWaitingJobs(value int32) *SpeechmaticsAccountStatusApplyConfiguration {
 	b.WaitingJobs = &value
+	return b
+}
+
+// WithOrphanedJobs sets the OrphanedJobs field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OrphanedJobs field is set to the value of the last call.
+func (b *SpeechmaticsAccountStatusApplyConfiguration) WithOrphanedJobs(value int32) *SpeechmaticsAccountStatusApplyConfiguration {
+	b.OrphanedJobs = &value
+	return b
+}
+
+// WithOrphanSearch sets the OrphanSearch field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OrphanSearch field is set to the value of the last call.
+func (b *SpeechmaticsAccountStatusApplyConfiguration) WithOrphanSearch(value *OrphanSearchApplyConfiguration) *SpeechmaticsAccountStatusApplyConfiguration {
+	b.OrphanSearch = value
 	return b
 }
