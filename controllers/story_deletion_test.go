@@ -147,7 +147,7 @@ func TestDeletion_afterTheEnd(t *testing.T) {
 				ready := readyCondition(job.Status.Conditions)
 				return valueOf(job.Status.FailedAttempts) == 3 && ready.Reason == v1alpha1.ReasonRetrying, ""
 			})
-		}, remote: "deleted, deleted, deleted", left: "rejected, rejected, rejected"},
+		}, remote: strings.Repeat(", deleted", 3)[2:], left: strings.Repeat(", rejected", 3)[2:]},
 		{state: "failed", reached: is(v1alpha1.ReasonRejected), remote: "deleted", left: "rejected"},
 		{state: "complete", reached: stored, remote: "deleted", left: "done"},
 	})
