@@ -55,7 +55,7 @@ func (r *JobReconciler) tidyUp(ctx context.Context, s *scope, p *provider, f *fa
 	}
 	err := r.deleteRemote(ctx, p, s.remoteID())
 	var answer *speechmatics.Error
-	if errors.As(err, &answer) && !answer.Temporary() {
+	if errors.As(err, &answer) && !answer.Temporary() && !speechmatics.IsUnauthorized(err) {
 		r.metrics.uncleaned.Inc()
 		r.log(ctx).Info("A rejected job is left at the provider", "attempt", s.attempt(), "remoteJob", s.remoteID(), "cause", explain(err))
 		return nil

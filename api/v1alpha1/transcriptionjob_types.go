@@ -25,6 +25,7 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Remote-ID",type=string,priority=1,JSONPath=`.status.remoteJob.id`,description="The job's ID at Speechmatics."
 // +kubebuilder:printcolumn:name="Attempt",type=integer,priority=1,JSONPath=`.status.attempt`
+// +kubebuilder:printcolumn:name="At-Risk",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TranscriptAtRisk")].status`,description="Whether the only copy of a transcript may soon be gone."
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name of a TranscriptionJob has at most 63 characters: it is used as a label"
 type TranscriptionJob struct {
@@ -191,8 +192,8 @@ type TranscriptionJobSpec struct {
 
 	// backoffLimit is how often a failed attempt is followed by another one. Only failures that may pass are retried: a
 	// file that could not be fetched, a job that vanished at Speechmatics. A rejection for bad audio, a bad
-	// configuration or an unsupported language is final at once. Every attempt may cost money. 1 by default, at most 10.
-	// Immutable.
+	// configuration or an unsupported language is final at once; the operator's documentation has a table. Every attempt
+	// may cost money. 1 by default, at most 10. Immutable.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10
@@ -201,7 +202,8 @@ type TranscriptionJobSpec struct {
 
 	// activeDeadlineSeconds is how long the job may take, in seconds since status.startTime, before it is cancelled at
 	// Speechmatics and fails with the reason DeadlineExceeded. Unset means no limit. A transcript that is already there
-	// when the deadline passes is stored all the same.
+	// when the deadline passes is stored all the same. While Speechmatics cannot be reached to cancel it, the job goes on
+	// trying.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=31536000
 	// +optional

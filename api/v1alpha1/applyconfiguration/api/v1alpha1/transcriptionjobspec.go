@@ -82,12 +82,13 @@ type TranscriptionJobSpecApplyConfiguration struct {
 	Priority *int32 `json:"priority,omitempty"`
 	// backoffLimit is how often a failed attempt is followed by another one. Only failures that may pass are retried: a
 	// file that could not be fetched, a job that vanished at Speechmatics. A rejection for bad audio, a bad
-	// configuration or an unsupported language is final at once. Every attempt may cost money. 1 by default, at most 10.
-	// Immutable.
+	// configuration or an unsupported language is final at once; the operator's documentation has a table. Every attempt
+	// may cost money. 1 by default, at most 10. Immutable.
 	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
 	// activeDeadlineSeconds is how long the job may take, in seconds since status.startTime, before it is cancelled at
 	// Speechmatics and fails with the reason DeadlineExceeded. Unset means no limit. A transcript that is already there
-	// when the deadline passes is stored all the same.
+	// when the deadline passes is stored all the same. While Speechmatics cannot be reached to cancel it, the job goes on
+	// trying.
 	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
 	// ttlSecondsAfterFinished is how long the object stays after it has finished, in seconds; 0 deletes it at once,
 	// unset keeps it. If the transcripts are kept in a ConfigMap, transcripts.configMap.retentionPolicy must be set.
