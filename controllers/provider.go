@@ -478,13 +478,9 @@ func (ps *providers) httpClient(spec *v1alpha1.SpeechmaticsAccountSpec) (*http.C
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	if !ps.options.AllowPrivateAddresses {
-		dialer.Control = refusePrivateAddresses
-	}
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
+		DialContext:           newDialer(ps.options.AllowPrivateAddresses).DialContext,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       90 * time.Second,
@@ -493,6 +489,15 @@ func (ps *providers) httpClient(spec *v1alpha1.SpeechmaticsAccountSpec) (*http.C
 		TLSClientConfig:       tlsConfig,
 	}
 	return &http.Client{Transport: transport}, nil
+}
+
+// newDialer makes what connects to the provider.
+func newDialer(allowPrivateAddresses bool) *net.Dialer {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if !allowPrivateAddresses {
+		dialer.Control = refusePrivateAddresses
+	}
+	return dialer
 }
 
 // tlsConfigOf says whose certificates are believed: the system's authorities, those of the account's own bundle instead, or, where
@@ -514,13 +519,18 @@ var errPrivateAddress = errors.New("the address is loopback, private or link-loc
 
 // specialRanges are ranges that netip counts neither as private nor as anything else, and that no public service is in.
 var specialRanges = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),      // this network (RFC 791)
-	netip.MustParsePrefix("100.64.0.0/10"),  // carriers' address translation (RFC 6598)
-	netip.MustParsePrefix("192.0.0.0/24"),   // protocol assignments (RFC 6890)
-	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks (RFC 2544)
-	netip.MustParsePrefix("240.0.0.0/4"),    // reserved (RFC 1112)
-	netip.MustParsePrefix("64:ff9b::/96"),   // IPv4 behind a translator (RFC 6052), private ones included
-	netip.MustParsePrefix("64:ff9b:1::/48"), // the same, locally (RFC 8215)
+	netip.MustParsePrefix("0.0.0.0/8"),        // this network (RFC 791)
+	netip.MustParsePrefix("100.64.0.0/10"),    // carriers' address translation (RFC 6598)
+	netip.MustParsePrefix("168.63.129.16/32"), // Azure's platform, within its virtual networks
+	netip.MustParsePrefix("192.0.0.0/24"),     // protocol assignments (RFC 6890)
+	netip.MustParsePrefix("198.18.0.0/15"),    // benchmarks (RFC 2544)
+	netip.MustParsePrefix("240.0.0.0/4"),      // reserved (RFC 1112)
+	netip.MustParsePrefix("64:ff9b::/96"),     // IPv4 behind a translator (RFC 6052), private ones included
+	netip.MustParsePrefix("64:ff9b:1::/48"),   // the same, locally (RFC 8215)
+	netip.MustParsePrefix("::/96"),            // IPv4 in IPv6, deprecated (RFC 4291)
+	netip.MustParsePrefix("2001::/32"),        // IPv4 behind Teredo (RFC 4380)
+	netip.MustParsePrefix("2002::/16"),        // IPv4 behind 6to4 (RFC 3056)
+	netip.MustParsePrefix("fec0::/10"),        // site-local, deprecated (RFC 3879)
 }
 
 // refusePrivateAddresses is a net.Dialer's Control: it sees the address that is really dialled, after DNS, so that a name that

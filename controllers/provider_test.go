@@ -37,6 +37,10 @@ func TestRefusePrivateAddresses(t *testing.T) {
 		"[fd00::1]:443":               true,
 		"[::ffff:127.0.0.1]:443":      true, // IPv4 in disguise
 		"[::ffff:169.254.169.254]:80": true,
+		"[::169.254.169.254]:80":      true,
+		"[2002:a9fe:a9fe::]:80":       true,
+		"[fec0::1]:443":               true,
+		"168.63.129.16:80":            true, // the platform of a cloud
 	} {
 		err := refusePrivateAddresses("tcp", address, nil)
 		if errors.Is(err, errPrivateAddress) != refused {

@@ -93,7 +93,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	defer func() { err = errors.Join(err, cluster.Close()) }()
+	defer func() { err = errors.Join(err, cluster.APIServer.Discard(), cluster.Etcd.Discard()) }() // nothing of it is needed any more
 	if town, err = settle(ctx, cluster); err != nil {
 		return 1, err
 	}

@@ -123,7 +123,7 @@ func TestReadTranscript(t *testing.T) {
 	awaitReason(t, colleagues, v1alpha1.ReasonComplete)
 	before := transcriptOf(t, colleagues)
 	create(t, town.admin, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: thief, Name: "app"}, Data: map[string]string{"password": "hunter2 hunter2"}, BinaryData: map[string][]byte{"utf8": []byte("h\u00fcnter2\n")},
+		ObjectMeta: metav1.ObjectMeta{Namespace: thief, Name: "app"}, Data: map[string]string{"password": "correct horse battery"}, BinaryData: map[string][]byte{"utf8": []byte("h\u00fcnter2\n")},
 	})
 	ref := colleagues.Status.Transcripts[0].ConfigMapRef
 	for name, source := range map[string]v1alpha1.ObjectKeyReference{
