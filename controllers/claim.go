@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
 )
 
@@ -48,6 +49,7 @@ func (r *JobReconciler) restoreClaim(ctx context.Context, s *scope) (verdict, er
 	if err := r.writeClaim(ctx, s, claim); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.ClaimRestored)
 	r.log(ctx).Info("Restored a lost claim; looking for the job at the provider", "attempt", s.attempt())
 	return s.unknownSubmission(nil), nil
 }

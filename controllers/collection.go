@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -26,6 +27,7 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 	if err := r.receiver.CanStore(ctx, s.target()); err != nil {
 		return verdict{}, r.storePause(err)
 	}
+	crashpoint.At(crashpoint.Collecting)
 	// The turns are taken first, so that a delivery that was begun is not slowed down by the limits.
 	for range missing {
 		if err := p.limits.followUp(ctx); err != nil {
@@ -45,6 +47,7 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 		// The receiver broke the delivery off, or refused it at its end; what it answered says why.
 		return verdict{}, r.undelivered(err)
 	}
+	crashpoint.At(crashpoint.Delivered)
 	r.metrics.delivered.Inc()
 	r.log(ctx).Info("Delivered transcripts that no notification brought", "remoteJob", job.ID, "formats", missing)
 	// What was delivered is in the object by now; the rest of the pass goes by it.
@@ -108,6 +111,7 @@ func (r *JobReconciler) writeDelivery(ctx context.Context, w *multipart.Writer, 
 		if err := r.copyTranscript(ctx, w, p, job.ID, format); err != nil {
 			return err
 		}
+		crashpoint.At(crashpoint.Delivering)
 	}
 	return w.Close()
 }

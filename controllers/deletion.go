@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
@@ -52,6 +53,7 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 		r.reportUncleaned(ctx, s, err)
 	}
 	r.forget(s.job.UID)
+	crashpoint.At(crashpoint.CleanedUp)
 	return 0, r.release(ctx, s)
 }
 
@@ -82,6 +84,7 @@ func (r *JobReconciler) release(ctx context.Context, s *scope) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
+	crashpoint.At(crashpoint.Released)
 	return err
 }
 
@@ -441,6 +444,7 @@ func (r *JobReconciler) deleteRemote(ctx context.Context, p *provider, id string
 	if err != nil {
 		return fmt.Errorf("cannot delete job %s: %w", id, err)
 	}
+	crashpoint.At(crashpoint.RemoteDeleted)
 	r.log(ctx).Info("Deleted the remote job", "remoteJob", id)
 	return nil
 }

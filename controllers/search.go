@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -42,6 +43,7 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	if err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
+	crashpoint.At(crashpoint.Searched)
 	switch settled := r.settledAt(s.claim); {
 	case len(found.Jobs) > 0:
 		return r.adopt(ctx, s, p, found.Jobs)
@@ -195,9 +197,11 @@ func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found 
 	if err := r.noteSurplus(ctx, s, found[1:]); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.SurplusNoted)
 	if err := r.record(ctx, s, p, kept.ID); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.Adopted)
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Found the job whose submission was uncertain", "attempt", s.attempt(), "remoteJob", kept.ID, "matches", len(found))
 	r.event(s.job, eventNormal, "Adopted", "Look", fmt.Sprintf("attempt %d had reached Speechmatics, as job %s", s.attempt(), kept.ID))
@@ -288,6 +292,7 @@ func (r *JobReconciler) settle(ctx context.Context, s *scope, doubt string) (ver
 	if err := r.giveUpClaim(ctx, s); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.GivenUp)
 	r.providers.release(s.job.UID)
 	r.log(ctx).Info("The uncertain submission did not arrive; submitting again", "attempt", s.attempt(), "doubt", doubt)
 	return verdict{reason: v1alpha1.ReasonSubmitting, message: fmt.Sprintf("attempt %d did not reach Speechmatics; submitting it again", s.attempt()), after: time.Millisecond}, nil

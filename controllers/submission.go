@@ -20,6 +20,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/transcription-operator/transcription-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
@@ -52,12 +53,15 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if !p.limits.admit(s.job, p.account.UID) {
 		return s.waiting(p), nil
 	}
+	crashpoint.At(crashpoint.Admitted)
 	if err := r.claimAttempt(ctx, s, p); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.Claimed)
 	if err := r.takeUp(ctx, s, p); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.TakenUp)
 	return r.send(ctx, s, p, in)
 }
 
@@ -175,9 +179,11 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 		Media:          in.media.upload(),
 		ProcessingData: processingData(s.job.Spec.Processing),
 		BeforeLastBytes: func() error {
+			crashpoint.At(crashpoint.BeforeFence)
 			if !r.options.Clock.Now().Before(notAfter) {
 				return errClaimExpired
 			}
+			crashpoint.At(crashpoint.LastBytes)
 			return nil
 		},
 	})
@@ -185,12 +191,14 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 	if err != nil {
 		return r.notSubmitted(ctx, s, p, err)
 	}
+	crashpoint.At(crashpoint.Accepted)
 	r.log(ctx).Info("Submitted", "attempt", s.attempt(), "remoteJob", created.ID, "requestID", created.RequestID, "account", p.account.Name)
 	p.limits.accepted()
 	r.event(s.job, eventNormal, "Submitted", "Submit", fmt.Sprintf("Speechmatics accepted attempt %d as job %s", s.attempt(), created.ID))
 	if err := r.record(ctx, s, p, created.ID); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.Recorded)
 	return s.running(r.nextPoll(p)), nil
 }
 
@@ -203,6 +211,7 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 		return s.unknownSubmission(rootCause(err)), nil
 	}
 	log.Info("Not submitted", "cause", s.redact(err.Error()))
+	crashpoint.At(crashpoint.NotCreated)
 	if settleErr := r.settleClaim(ctx, s); settleErr != nil {
 		// The claim stays, so that the job will be looked for: slower, but as safe.
 		return verdict{}, settleErr

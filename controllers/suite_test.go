@@ -230,7 +230,7 @@ func (w *world) startReceiver() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	scratch, err := store.OpenScratch(w.t.TempDir(), store.DefaultScratchBytes)
+	scratch, err := store.OpenScratch(w.t.TempDir(), store.DefaultScratchBytes, clock.RealClock{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

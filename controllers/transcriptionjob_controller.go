@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -126,9 +127,11 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 		// Nothing is at the provider: the next attempt asks for its turn again.
 		r.providers.release(s.job.UID)
 	}
+	crashpoint.At(crashpoint.Judged)
 	if err := r.applyStatus(ctx, s, v); err != nil {
 		return 0, err
 	}
+	crashpoint.At(crashpoint.StatusWritten)
 	if v.after > 0 && v.reason != v1alpha1.ReasonWaiting {
 		r.rests.begin(s.job, s.now().Add(v.after), wakes)
 	}
@@ -172,6 +175,7 @@ func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict,
 	if err := r.record(ctx, s, p, id); err != nil {
 		return verdict{}, err
 	}
+	crashpoint.At(crashpoint.AnnouncedRecorded)
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Recorded a remote job that was announced before its submission was answered", "attempt", s.attempt(), "remoteJob", id)
 	return r.follow(ctx, s)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 )
 
 // Errors of a body, all wrapped in a *bodyError.
@@ -62,6 +64,7 @@ func (b *body) Read(p []byte) (int, error) {
 		p = p[:b.allowance+1]
 	}
 	n, err := b.r.Read(p)
+	crashpoint.At(crashpoint.ReadingBody)
 	b.n += int64(n)
 	switch {
 	case b.n > b.limits.BodyBytes:

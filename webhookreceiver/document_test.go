@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 
@@ -319,7 +320,7 @@ func TestFactsAreBounded(t *testing.T) {
 func TestDocumentLargerThanScratch(t *testing.T) {
 	r := start(t, func(o *Options) {
 		var err error
-		if o.Scratch, err = store.OpenScratch(t.TempDir(), int64(len(spoken))-1); err != nil {
+		if o.Scratch, err = store.OpenScratch(t.TempDir(), int64(len(spoken))-1, clock.RealClock{}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -336,7 +337,7 @@ func TestDocumentLargerThanScratch(t *testing.T) {
 func TestDocumentWithoutScratch(t *testing.T) {
 	r := start(t, func(o *Options) {
 		var err error
-		if o.Scratch, err = store.OpenScratch(t.TempDir(), int64(len(spoken))); err != nil {
+		if o.Scratch, err = store.OpenScratch(t.TempDir(), int64(len(spoken)), clock.RealClock{}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -483,7 +484,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add([]byte(jsonDoc))
 	f.Add([]byte(`{"results":[{"type":"word","start_time":1e308,"end_time":-1,"alternatives":[{}]}]}`))
 	f.Add([]byte(`{"metadata":{"a_errors":[{"type":7}],"language_identification":{"error":"LOW_CONFIDENCE"}},"results":[],"translations":{"de":[{}]}}`))
-	scratch, err := store.OpenScratch(f.TempDir(), 1<<20)
+	scratch, err := store.OpenScratch(f.TempDir(), 1<<20, clock.RealClock{})
 	if err != nil {
 		f.Fatal(err)
 	}

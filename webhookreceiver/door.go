@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
@@ -94,6 +95,9 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = connection.SetReadDeadline(v.started.Add(d.limits.BodyStall))
 	res, err := d.serve(r, connection, v)
 	_ = connection.SetWriteDeadline(d.clock.Now().Add(writeTimeout))
+	if err == nil && v.proven && !v.check {
+		crashpoint.At(crashpoint.Answering)
+	}
 	d.answer(w, err)
 	d.report(v, res, err)
 	if err != nil {
@@ -206,6 +210,7 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 	if !standing.counts {
 		return standing.why, nil
 	}
+	crashpoint.At(crashpoint.Welcomed)
 	in := &intake{wanted: notification.Formats(&job.Spec)}
 	if n.outcome == v1alpha1.OutcomeSuccess {
 		if in.batch, err = d.store.Begin(r.Context(), storeJob(job, n)); err != nil {
@@ -220,6 +225,7 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 	if err := d.takeIn(r, v, in); err != nil {
 		return "", err
 	}
+	crashpoint.At(crashpoint.BodyRead)
 	if err := in.info.check(n); err != nil {
 		return "", err
 	}
@@ -266,7 +272,10 @@ func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *vi
 		}
 		v.stored = stored
 	}
-	return d.record(ctx, job, v)
+	crashpoint.At(crashpoint.Stored)
+	res, err := d.record(ctx, job, v)
+	crashpoint.At(crashpoint.NotificationRecorded)
+	return res, err
 }
 
 // takeTurn waits until it is a document's turn to be read, as long as the sender does: to read takes a processor, and those that read at
@@ -295,6 +304,7 @@ func (d *door) readDocument(ctx context.Context, v *visit, in *intake) error {
 	if err != nil {
 		return err
 	}
+	crashpoint.At(crashpoint.DocumentRead)
 	facts.JobID, facts.Attempt = v.notice.jobID, v.notice.target.Attempt
 	v.document = facts
 	return nil

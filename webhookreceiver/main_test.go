@@ -136,7 +136,7 @@ func start(t *testing.T, change ...func(*Options)) *rig {
 // newScratch is a scratch folder of a test.
 func newScratch(t *testing.T) *store.Scratch {
 	t.Helper()
-	scratch, err := store.OpenScratch(t.TempDir(), store.DefaultScratchBytes)
+	scratch, err := store.OpenScratch(t.TempDir(), store.DefaultScratchBytes, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"k8s.io/utils/clock"
+
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
@@ -83,7 +85,7 @@ func TestPublicDoorLeavesScratch(t *testing.T) {
 	const part = 64 << 10
 	r := start(t, func(o *Options) {
 		var err error
-		if o.Scratch, err = store.OpenScratch(t.TempDir(), 2*int64(part)); err != nil {
+		if o.Scratch, err = store.OpenScratch(t.TempDir(), 2*int64(part), clock.RealClock{}); err != nil {
 			t.Fatal(err)
 		}
 	})

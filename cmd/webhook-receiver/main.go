@@ -78,7 +78,7 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 		return fmt.Errorf("--volume: %w", err)
 	}
 	defer func() { err = errors.Join(err, volumes.Close()) }()
-	scratch, err := store.OpenScratch(config.scratchDirectory, config.scratchMaxBytes.bytes)
+	scratch, err := store.OpenScratch(config.scratchDirectory, config.scratchMaxBytes.bytes, clock.RealClock{})
 	if err != nil {
 		return fmt.Errorf("--scratch-directory: %w", err)
 	}

@@ -28,6 +28,8 @@ type job struct {
 	word string
 	// deleted means that the run has deleted it, kept that the provider may have the only transcript of it.
 	deleted, kept bool
+	// erased means that its finalizer was removed by hand, so that it must not be deleted at once.
+	erased bool
 }
 
 // jobOption changes a job before it is created.

@@ -27,7 +27,9 @@ type result struct {
 	Lost int `json:"lost"`
 	// Converged is the time from the end of the fault until every job had finished.
 	Converged time.Duration `json:"convergedNanoseconds"`
-	Failed    bool          `json:"failed"`
+	// Crashes are the points at which programs have crashed, as ordered.
+	Crashes []string `json:"crashes,omitempty"`
+	Failed  bool     `json:"failed"`
 }
 
 // results are those of all runs.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -203,6 +204,20 @@ func (r *run) unfinished(is func(*v1alpha1.TranscriptionJob) bool) (string, erro
 		return "", nil
 	}
 	return fmt.Sprintf("%d of %d are not, among them %s", missing, len(r.jobs), example), nil
+}
+
+// patch changes an object, as a person does, under no precondition. One that is gone is left alone.
+func (r *run) patch(j *job, merge string) error {
+	object := &v1alpha1.TranscriptionJob{ObjectMeta: metav1.ObjectMeta{Namespace: r.system.Namespace, Name: j.name}}
+	return client.IgnoreNotFound(cluster.Client.Patch(r.ctx, object, client.RawPatch(types.MergePatchType, []byte(merge))))
+}
+
+// delete deletes an object. Of a job that is done, and whose transcript is not stored yet, the provider is to keep it.
+func (r *run) delete(j *job) {
+	r.Helper()
+	object := &v1alpha1.TranscriptionJob{ObjectMeta: metav1.ObjectMeta{Namespace: r.system.Namespace, Name: j.name}}
+	j.deleted, j.kept = true, true
+	r.must(client.IgnoreNotFound(cluster.Client.Delete(r.ctx, object, client.Preconditions{UID: &j.uid})))
 }
 
 // isFinished reports whether a job has come to an end, or is held as the story justifies.

@@ -36,6 +36,7 @@ type scenario struct {
 // scenarios are all of them, in the order of the table.
 func scenarios() []scenario {
 	return slices.Concat(
+		crashpointScenarios(),
 		killScenarios(),
 		providerScenarios(),
 	)

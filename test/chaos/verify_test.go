@@ -38,6 +38,10 @@ type facts struct {
 // verify makes all checks, every time. Each has a section in docs/chaos.md.
 func (r *run) verify() {
 	r.Helper()
+	if crashes := r.crashes(); len(crashes) > 0 {
+		r.result.Crashes = crashes
+		r.Logf("crashed at %s", strings.Join(crashes, ", "))
+	}
 	f := r.gather()
 	r.checkStates(f)
 	r.checkPayments(f)

@@ -173,7 +173,7 @@ func (s *System) startSimulator(ctx context.Context) error {
 	s.Simulator, err = StartProgram(s.Logs, ProgramOptions{
 		Name: "simulator", Path: s.Cluster.programs.Simulator, Health: s.API.url + "/healthz", Grace: 15 * time.Second,
 		Args: append([]string{
-			"--listen", address, "--api-key", s.APIKey, "--speed", "10", "--processing-base", "10s", "--media", s.Media, "--transcripts", s.Media,
+			"--listen", address, "--api-key", s.APIKey, "--speed", "10", "--processing-base", "10s", "--processing-factor=-1", "--media", s.Media, "--transcripts", s.Media,
 		}, s.options.SimulatorArgs...),
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 )
 
 // Labels of a ConfigMap with a transcript. By them `kubectl get configmaps -l` finds it.
@@ -199,7 +200,9 @@ func (s *ConfigMaps) putPart(ctx context.Context, job Job, doc *document, part i
 	if err != nil {
 		return nil, err
 	}
-	return object, s.ensure(ctx, job, doc.key, object)
+	err = s.ensure(ctx, job, doc.key, object)
+	crashpoint.At(crashpoint.PartStored)
+	return object, err
 }
 
 // find returns the transcript that is stored completely, or nil. A ConfigMap of the name that is not the job's is a conflict.

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -73,7 +74,7 @@ func mustKeep(t testing.TB, s Store, job Job, format v1alpha1.TranscriptFormat, 
 func newScratch(t testing.TB) *Scratch {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := OpenScratch(dir, DefaultScratchBytes)
+	s, err := OpenScratch(dir, DefaultScratchBytes, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}

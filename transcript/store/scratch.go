@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync/atomic"
+
+	"k8s.io/utils/clock"
 )
 
 // DefaultScratchBytes is the most that a Scratch holds at once unless said otherwise. Ten hours of speech need some 25 MB as JSON and
@@ -25,8 +28,10 @@ type Scratch struct {
 	whole *Scratch
 }
 
-// OpenScratch returns a Scratch in a folder, which must exist. It tries whether files can be made there.
-func OpenScratch(path string, maxBytes int64) (*Scratch, error) {
+// OpenScratch returns a Scratch in a folder, which must exist. It tries whether files can be made there, and removes those that a crash has
+// left, in the moment between their creation and the removal of their names.
+func OpenScratch(path string, maxBytes int64, clk clock.PassiveClock) (*Scratch, error) {
+	removeStaleScratch(path, clk)
 	s := &Scratch{path: path, maxBytes: maxBytes}
 	f, err := s.Create()
 	if err != nil {
@@ -40,9 +45,22 @@ func (s *Scratch) Half() *Scratch {
 	return &Scratch{path: s.path, maxBytes: s.maxBytes / 2, whole: s}
 }
 
+// scratchPattern is what the files are called before they lose their names.
+const scratchPattern = "transcript-*"
+
+// removeStaleScratch is a courtesy: what it cannot remove is empty.
+func removeStaleScratch(path string, clk clock.PassiveClock) {
+	names, _ := filepath.Glob(filepath.Join(path, scratchPattern)) // the pattern is a good one
+	for _, name := range names {
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == 0 && clk.Since(info.ModTime()) > staleAfter {
+			_ = os.Remove(name)
+		}
+	}
+}
+
 // Create makes an empty file. Its errors, and those of writing to the file, are *UnavailableError, but for a file that is too large.
 func (s *Scratch) Create() (*ScratchFile, error) {
-	f, err := os.CreateTemp(s.path, "transcript-*")
+	f, err := os.CreateTemp(s.path, scratchPattern)
 	if err != nil {
 		return nil, s.unavailable(err)
 	}

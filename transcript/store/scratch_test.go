@@ -8,14 +8,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 )
 
 func TestScratch(t *testing.T) {
 	dir := t.TempDir()
-	s, err := OpenScratch(dir, 100)
+	s, err := OpenScratch(dir, 100, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +56,7 @@ func TestScratch(t *testing.T) {
 
 // The limit is for all files together, and what is closed makes room again.
 func TestScratchLimit(t *testing.T) {
-	s, err := OpenScratch(t.TempDir(), 100)
+	s, err := OpenScratch(t.TempDir(), 100, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +98,7 @@ func TestScratchLimit(t *testing.T) {
 
 // A half leaves the rest of the room to others, and has none when the whole has none.
 func TestScratchHalf(t *testing.T) {
-	s, err := OpenScratch(t.TempDir(), 100)
+	s, err := OpenScratch(t.TempDir(), 100, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +148,14 @@ func scratchFile(t *testing.T, s *Scratch) *ScratchFile {
 func TestScratchThatIsNotThere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	var unavailable *UnavailableError
-	if _, err := OpenScratch(dir, 100); !errors.As(err, &unavailable) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
+	if _, err := OpenScratch(dir, 100, clock.RealClock{}); !errors.As(err, &unavailable) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("OpenScratch() = %v", err)
 	}
 }
 
 // A transcript for ConfigMaps that does not fit into the scratch folder may fit when others are through.
 func TestConfigMapOfAFullScratchFolder(t *testing.T) {
-	scratch, err := OpenScratch(t.TempDir(), 200_000)
+	scratch, err := OpenScratch(t.TempDir(), 200_000, clock.RealClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,5 +172,32 @@ func TestConfigMapOfAFullScratchFolder(t *testing.T) {
 	}
 	if used := scratch.used.Load(); used != 0 {
 		t.Errorf("%d bytes are in use after the end", used)
+	}
+}
+
+// A crash can leave an empty file with a name, which goes later. A new one stays, and so does what is not a scratch file.
+func TestScratchRemovesWhatACrashLeft(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-2 * staleAfter)
+	for name, when := range map[string]time.Time{"transcript-1": old, "transcript-2": time.Now(), "other": old} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, when, when)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := filepath.Join(dir, "transcript-3")
+	if err := errors.Join(os.WriteFile(full, []byte("somebody's"), 0o600), os.Chtimes(full, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenScratch(dir, 100, clock.RealClock{}); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, name := range files(t, dir) {
+		left = append(left, filepath.Base(name))
+	}
+	slices.Sort(left)
+	if diff := cmp.Diff([]string{"other", "transcript-2", "transcript-3"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }

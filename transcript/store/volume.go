@@ -23,9 +23,13 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 )
 
 const (
+	// incomingFolder has the files of a namespace that are not complete, so that what a crash leaves is found without looking through
+	// the whole volume. No namespace and no folder of a job has such a name. The volume itself has one for probes.
+	incomingFolder = ".incoming"
 	// temporaryPrefix and temporarySuffix enclose the names of files that are not complete.
 	temporaryPrefix = ".incoming-"
 	temporarySuffix = ".tmp"
@@ -66,6 +70,8 @@ type Volumes struct {
 	create func(root *os.Root, name string) (file, error)
 	// syncFolder makes the entries of a folder durable; tests replace it to see which, and to have a disk that fails.
 	syncFolder func(root *os.Root, dir string) error
+	// named is told of each name that a file has got.
+	named func(root *os.Root, name string)
 }
 
 var _ Store = (*Volumes)(nil)
@@ -77,9 +83,10 @@ type file interface {
 	Sync() error
 }
 
-// OpenVolumes opens the folders that the volumes are mounted at. Close closes them again.
+// OpenVolumes opens the folders that the volumes are mounted at, and removes what a crash has left there. Close closes them again.
 func OpenVolumes(volumes []Volume, clk clock.PassiveClock) (*Volumes, error) {
-	v := &Volumes{roots: map[string]*os.Root{}, clock: clk, create: createFile, syncFolder: syncDirectory}
+	v := &Volumes{roots: map[string]*os.Root{}, clock: clk, create: createFile, syncFolder: syncDirectory, named: func(*os.Root, string) {}}
+	awaitPowerLoss(v)
 	for _, volume := range volumes {
 		if v.roots[volume.Claim] != nil {
 			return nil, errors.Join(fmt.Errorf("the volume %s is given twice", volume.Claim), v.Close())
@@ -89,6 +96,7 @@ func OpenVolumes(volumes []Volume, clk clock.PassiveClock) (*Volumes, error) {
 			return nil, errors.Join(fmt.Errorf("cannot open the folder that the volume %s is mounted at: %w", volume.Claim, err), v.Close())
 		}
 		v.roots[volume.Claim] = root
+		v.removeAllStale(root)
 	}
 	return v, nil
 }
@@ -118,20 +126,29 @@ func (v *Volumes) Probe(claim string) error {
 	if err != nil {
 		return err
 	}
-	name := probePrefix + randomName() + temporarySuffix
-	if err := v.writeAndRemove(root, name); err != nil {
+	if err := v.writeAndRemove(root, probePrefix); err != nil {
 		return unavailable(claim, err)
 	}
 	return nil
 }
 
-func (v *Volumes) writeAndRemove(root *os.Root, name string) error {
-	f, err := v.create(root, name)
+func (v *Volumes) writeAndRemove(root *os.Root, prefix string) error {
+	f, name, err := v.createTemporary(root, prefix)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write([]byte("transcription-operator tries whether it can write here\n"))
 	return errors.Join(err, f.Sync(), f.Close(), root.Remove(name))
+}
+
+// createTemporary makes a new file among those of a folder that are not complete.
+func (v *Volumes) createTemporary(root *os.Root, prefix string) (f file, name string, err error) {
+	if err := root.MkdirAll(incomingFolder, directoryMode); err != nil {
+		return nil, "", err
+	}
+	name = path.Join(incomingFolder, prefix+randomName()+temporarySuffix)
+	f, err = v.create(root, name)
+	return f, name, err
 }
 
 // Check implements Store: the claim must be mounted and writable.
@@ -247,7 +264,7 @@ type stagedFile struct {
 	sha256    string
 }
 
-// Stage implements Batch. It streams to a temporary file beside the final one; memory does not grow with the size.
+// Stage implements Batch. It streams to a temporary file on the same volume; memory does not grow with the size.
 func (b *volumeBatch) Stage(_ context.Context, key Key, r io.Reader) error {
 	if err := key.check(); err != nil {
 		return err
@@ -255,11 +272,11 @@ func (b *volumeBatch) Stage(_ context.Context, key Key, r io.Reader) error {
 	if err := b.open(); err != nil {
 		return unavailable(b.claim, err)
 	}
-	name := path.Join(b.dir, temporaryPrefix+fileName(key)+"-"+randomName()+temporarySuffix)
-	f, err := b.store.create(b.folder, name)
+	f, name, err := b.store.createTemporary(b.folder, temporaryPrefix+fileName(key)+"-")
 	if err != nil {
 		return unavailable(b.claim, err)
 	}
+	crashpoint.At(crashpoint.FileCreated)
 	content := &meter{hash: sha256.New()}
 	if err := b.fill(f, content, r); err != nil {
 		// One that cannot be removed is left to removeStale.
@@ -270,14 +287,12 @@ func (b *volumeBatch) Stage(_ context.Context, key Key, r io.Reader) error {
 	return nil
 }
 
-// open opens the namespace's folder and makes the job's in it.
+// open opens the namespace's folder.
 func (b *volumeBatch) open() (err error) {
 	if b.folder == nil {
-		if b.folder, err = openNamespace(b.root, b.job.Namespace); err != nil {
-			return err
-		}
+		b.folder, err = openNamespace(b.root, b.job.Namespace)
 	}
-	return b.folder.MkdirAll(b.dir, directoryMode)
+	return err
 }
 
 // fill writes a temporary file, so that it is on the disk when it gets its final name: afterwards would be too late, since a crash
@@ -288,9 +303,11 @@ func (b *volumeBatch) fill(f file, content *meter, r io.Reader) error {
 	if source.err != nil {
 		return errors.Join(source.err, f.Close())
 	}
+	crashpoint.At(crashpoint.FileWritten)
 	if err := errors.Join(err, f.Chmod(fileMode), f.Sync(), f.Close()); err != nil {
 		return unavailable(b.claim, err)
 	}
+	crashpoint.At(crashpoint.FileSynced)
 	return nil
 }
 
@@ -299,6 +316,9 @@ func (b *volumeBatch) Commit(context.Context) ([]v1alpha1.StoredTranscript, erro
 	if len(b.staged) == 0 {
 		return nil, nil
 	}
+	if err := b.folder.MkdirAll(b.dir, directoryMode); err != nil {
+		return nil, unavailable(b.claim, err)
+	}
 	all := make([]v1alpha1.StoredTranscript, 0, len(b.staged))
 	for _, staged := range b.staged {
 		stored, err := b.place(staged)
@@ -306,11 +326,13 @@ func (b *volumeBatch) Commit(context.Context) ([]v1alpha1.StoredTranscript, erro
 			return nil, unavailable(b.claim, err)
 		}
 		all = append(all, *stored)
+		crashpoint.At(crashpoint.FileNamed)
 	}
 	if err := errors.Join(b.store.syncPath(b.folder, b.dir), b.store.syncFolder(b.root, ".")); err != nil {
 		return nil, unavailable(b.claim, err)
 	}
-	b.removeStale()
+	crashpoint.At(crashpoint.FolderSynced)
+	b.store.removeStale(b.folder)
 	return all, nil
 }
 
@@ -340,6 +362,7 @@ func (b *volumeBatch) place(staged stagedFile) (*v1alpha1.StoredTranscript, erro
 	case err != nil:
 		return nil, err
 	}
+	b.store.named(b.folder, final)
 	return b.describe(staged.key, final, staged.bytes, staged.sha256), nil
 }
 
@@ -391,19 +414,38 @@ func (b *volumeBatch) Discard() {
 	}
 }
 
-// removeStale removes what a crash has left in the folder. It is a courtesy: if it fails, the transcripts are there all the same.
-func (b *volumeBatch) removeStale() {
-	entries, err := fs.ReadDir(b.folder.FS(), b.dir)
+// removeAllStale is removeStale for a volume and all of its namespaces' folders.
+func (v *Volumes) removeAllStale(root *os.Root) {
+	v.removeStale(root)
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), temporaryPrefix) || !strings.HasSuffix(entry.Name(), temporarySuffix) {
+		if !entry.IsDir() {
+			continue
+		}
+		if folder, err := root.OpenRoot(entry.Name()); err == nil {
+			v.removeStale(folder)
+			_ = folder.Close() // nothing was written through it
+		}
+	}
+}
+
+// removeStale removes what crashes have left of a folder's incoming files. It is a courtesy: if it fails, the transcripts are there all the
+// same.
+func (v *Volumes) removeStale(root *os.Root) {
+	entries, err := fs.ReadDir(root.FS(), incomingFolder)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), temporarySuffix) {
 			continue
 		}
 		info, err := entry.Info()
-		if err == nil && b.store.clock.Since(info.ModTime()) > staleAfter {
-			_ = b.folder.Remove(path.Join(b.dir, entry.Name()))
+		if err == nil && v.clock.Since(info.ModTime()) > staleAfter {
+			_ = root.Remove(path.Join(incomingFolder, entry.Name()))
 		}
 	}
 }

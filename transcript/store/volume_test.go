@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,26 +160,52 @@ func TestVolumeStoresNothingOfABrokenBody(t *testing.T) {
 	}
 }
 
-// A crash leaves temporary files, and those go when the job is committed later. A file that is being written stays.
+// A crash leaves temporary files, and those go when any job is committed later, or when the volume is opened. A file that is being
+// written stays.
 func TestVolumeRemovesWhatACrashLeft(t *testing.T) {
-	dir, job := t.TempDir(), volumeJob()
-	v := openVolume(t, dir)
-	now := testingclock.NewFakePassiveClock(time.Now())
-	v.clock = now
-	crashed, err := v.Begin(t.Context(), job)
-	if err != nil {
-		t.Fatal(err)
+	for name, later := range map[string]func(*testing.T, *Volumes, string){
+		"at the next commit": func(t *testing.T, v *Volumes, _ string) {
+			other := volumeJob()
+			other.Name, other.UID = "other", newUID()
+			mustKeep(t, v, other, v1alpha1.FormatText, "text")
+		},
+		"when opened": func(t *testing.T, v *Volumes, dir string) {
+			again, err := OpenVolumes([]Volume{{claim, dir}}, v.clock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := again.Close(); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			v := openVolume(t, dir)
+			now := testingclock.NewFakePassiveClock(time.Now())
+			v.clock = now
+			crashed, err := v.Begin(t.Context(), volumeJob())
+			if err != nil {
+				t.Fatal(err)
+			}
+			stage(t, crashed, v1alpha1.FormatText, "left over")
+			later(t, v, dir)
+			if left := temporary(t, dir); len(left) != 1 {
+				t.Errorf("temporary files %v: one that is being written was removed", left)
+			}
+			now.SetTime(now.Now().Add(staleAfter + time.Minute))
+			later(t, v, dir)
+			if left := temporary(t, dir); len(left) != 0 {
+				t.Errorf("temporary files %v are left", left)
+			}
+		})
 	}
-	stage(t, crashed, v1alpha1.FormatText, "left over")
-	mustKeep(t, v, job, v1alpha1.FormatText, "text")
-	if found := files(t, dir); len(found) != 2 {
-		t.Errorf("files %v: one that is being written was removed", found)
-	}
-	now.SetTime(now.Now().Add(staleAfter + time.Minute))
-	mustKeep(t, v, job, v1alpha1.FormatText, "text")
-	if found := files(t, dir); len(found) != 1 || filepath.Base(found[0]) != "transcript.txt" {
-		t.Errorf("files %v, want the transcript only", found)
-	}
+}
+
+// temporary are the files of a volume that are not complete.
+func temporary(t *testing.T, dir string) []string {
+	t.Helper()
+	return slices.DeleteFunc(files(t, dir), func(name string) bool { return !strings.HasSuffix(name, temporarySuffix) })
 }
 
 func TestVolumeRefusesToLeaveItsFolder(t *testing.T) {
