@@ -23,12 +23,15 @@ func providerScenarios() []scenario {
 	return []scenario{
 		{
 			name: "response-lost", fault: "answers lost after the job was accepted",
-			story: "the provider accepts jobs, and the connection ends without an answer, or in the middle of it",
-			short: 1,
-			breaks: misbehaves(
-				simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.5},
-				simulator.Fault{Kind: simulator.FaultResponseReset, Operation: simulator.OperationCreate, Probability: 0.5},
-			),
+			story:  "the provider accepts jobs, and the connection ends without an answer, or in the middle of it; notifications tell of them",
+			breaks: misbehaves(lostAnswers...),
+		},
+		{
+			name: "response-lost-polled", fault: "answers lost after the job was accepted",
+			story:  "as response-lost, and nobody is notified, so that the jobs have to be looked for",
+			short:  1,
+			system: unnotified(),
+			breaks: misbehaves(lostAnswers...),
 		},
 		{
 			name: "response-late", fault: "answers lost after the job was accepted",
@@ -93,14 +96,13 @@ func providerScenarios() []scenario {
 		{
 			name: "list-lag", fault: "jobs that appear late in lists",
 			story: "new jobs are missing in lists for as long as the manager allows for, and answers to submissions are lost",
-			system: func(*run) harness.SystemOptions {
+			system: func(r *run) harness.SystemOptions {
 				lag := listLag()
-				return harness.SystemOptions{
-					Timings:       harness.Timings{ListLag: lag + 500*time.Millisecond},
-					SimulatorArgs: []string{"--behaviour", "listLag=" + lag.String()}, ManagerArgs: withoutLease(),
-				}
+				options := unnotified("--behaviour", "listLag="+lag.String())(r)
+				options.Timings.ListLag = lag + 500*time.Millisecond
+				return options
 			},
-			breaks: misbehaves(simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.6}),
+			breaks: misbehaves(lostAnswers...),
 		},
 		{
 			name: "outage", fault: "the provider is down",
@@ -140,22 +142,29 @@ func providerScenarios() []scenario {
 		},
 		{
 			name: "foreign-jobs", fault: "thousands of jobs of somebody else in the same list",
-			story:  "the project is full of others' jobs, more come, and answers to submissions are lost",
+			story:  "the project is full of others' jobs, more come, answers to submissions are lost, and nobody is notified",
+			system: unnotified(),
 			breaks: (*run).amongForeign,
 		},
 		{
 			name: "clock-ahead", fault: "the provider's clock is 5 minutes off",
-			story:  "the provider's clock is ahead, and answers to submissions are lost",
-			system: clockOffset(5 * time.Minute),
-			breaks: misbehaves(simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.5}),
+			story:  "the provider's clock is ahead, answers to submissions are lost, and nobody is notified",
+			system: unnotified("--clock-offset=5m"),
+			breaks: misbehaves(lostAnswers...),
 		},
 		{
 			name: "clock-behind", fault: "the provider's clock is 5 minutes off",
-			story:  "the provider's clock is behind, and answers to submissions are lost",
-			system: clockOffset(-5 * time.Minute),
-			breaks: misbehaves(simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.5}),
+			story:  "the provider's clock is behind, answers to submissions are lost, and nobody is notified",
+			system: unnotified("--clock-offset=-5m"),
+			breaks: misbehaves(lostAnswers...),
 		},
 	}
+}
+
+// lostAnswers lose most answers to submissions that were accepted.
+var lostAnswers = []simulator.Fault{
+	{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.5},
+	{Kind: simulator.FaultResponseReset, Operation: simulator.OperationCreate, Probability: 0.5},
 }
 
 // firstAttempts is the pattern of the references <uid>/<attempt>/<nonce> of first attempts.
@@ -204,9 +213,10 @@ func slowJobs(*run) harness.SystemOptions {
 	return harness.SystemOptions{Receivers: 2, SimulatorArgs: []string{"--processing-base", "30s"}, ManagerArgs: withoutLease()}
 }
 
-func clockOffset(offset time.Duration) func(*run) harness.SystemOptions {
+// unnotified is a system whose jobs are polled; the arguments are the simulator's.
+func unnotified(simulatorArgs ...string) func(*run) harness.SystemOptions {
 	return func(*run) harness.SystemOptions {
-		return harness.SystemOptions{SimulatorArgs: []string{"--clock-offset=" + offset.String()}, ManagerArgs: withoutLease()}
+		return harness.SystemOptions{Unnotified: true, SimulatorArgs: simulatorArgs, ManagerArgs: withoutLease()}
 	}
 }
 

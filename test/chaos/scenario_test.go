@@ -39,6 +39,7 @@ func scenarios() []scenario {
 		crashpointScenarios(),
 		killScenarios(),
 		providerScenarios(),
+		notificationScenarios(),
 	)
 }
 

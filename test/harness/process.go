@@ -6,6 +6,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
@@ -26,9 +27,10 @@ type process struct {
 func startProcess(name, path string, args, environment []string, log *os.File) (*process, error) {
 	command := exec.Command(path, args...) //nolint:gosec,noctx // our own programs, which live longer than whatever has started them
 	command.Env = append(os.Environ(), environment...)
-	command.Stdout, command.Stderr = log, log
+	piped := &throughPipe{log}
+	command.Stdout, command.Stderr = piped, piped
 	command.SysProcAttr = endWithParent()
-	if err := command.Start(); err != nil {
+	if err := start(command); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
 	}
 	p := &process{name: name, command: command, ended: make(chan struct{})}
@@ -38,6 +40,9 @@ func startProcess(name, path string, args, environment []string, log *os.File) (
 	}()
 	return p, nil
 }
+
+// throughPipe hides from exec that a log is a file, so that the process gets a pipe: limits on its files are none on its log.
+type throughPipe struct{ io.Writer }
 
 func (p *process) hasEnded() bool {
 	select {
