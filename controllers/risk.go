@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,13 +55,21 @@ func (s *scope) onlyAtProvider(v verdict) bool {
 	return v.ending == unfinished && s.recorded() && v.reason != v1alpha1.ReasonRunning && len(s.lacking()) > 0
 }
 
-// backendOfJob is the backend of the job's account; the hosted service if the account is gone.
+// hostedDomain is where the regions of the hosted service are.
+const hostedDomain = ".speechmatics.com/"
+
+// backendOfJob is the backend of the job's account. If the account is gone, the address tells the hosted service; what is elsewhere may be
+// an appliance, which keeps jobs for less.
 func (r *JobReconciler) backendOfJob(ctx context.Context, s *scope) speechmatics.Backend {
 	account, err := r.resolveAccount(ctx, s)
-	if err != nil {
+	switch {
+	case err == nil:
+		return backendOf(account.AccountSpec())
+	case strings.Contains(valueOf(s.job.Status.RemoteJob.BaseURL), hostedDomain):
 		return speechmatics.SaaS
+	default:
+		return speechmatics.Appliance
 	}
-	return backendOf(account.AccountSpec())
 }
 
 // keptSince is when the provider's retention began at the earliest: when the job was created. (It begins with the job's end, the

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -288,12 +289,35 @@ func TestAssess(t *testing.T) {
 	}
 }
 
-// TestBackendOfJob takes the longest retention for an account that is gone.
+// TestBackendOfJob asks the job's account. Of one that is gone, the address of the job has to tell.
 func TestBackendOfJob(t *testing.T) {
 	t.Parallel()
+	ctx := t.Context()
 	r := step(t, env.Client)
-	job := bareJob(t, env.Namespace(t.Context(), t, nil), "job")
-	if got := r.backendOfJob(t.Context(), newScope(job, r.options)); got != speechmatics.SaaS {
-		t.Errorf("the backend is %q", got)
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	account := &v1alpha1.SpeechmaticsAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: job.Namespace, Name: v1alpha1.DefaultAccountName},
+		Spec:       v1alpha1.SpeechmaticsAccountSpec{Backend: worker, BaseURL: ptr.To("http://worker.example/v2")},
+	}
+	if err := env.Client.Create(ctx, account); err != nil {
+		t.Fatal(err)
+	}
+	backendAt := func(url string) speechmatics.Backend {
+		job.Status.RemoteJob = &v1alpha1.RemoteJob{ID: ptr.To("remote1"), BaseURL: &url}
+		job.Status.AccountRef = &v1alpha1.ResolvedAccountReference{Kind: v1alpha1.NamespacedAccount, Name: v1alpha1.DefaultAccountName, UID: account.UID}
+		return r.backendOfJob(ctx, newScope(job, r.options))
+	}
+	if got := backendAt("http://worker.example/v2"); got != speechmatics.Worker {
+		t.Errorf("the account's backend is %q", got)
+	}
+	if err := env.Client.Delete(ctx, account); err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]speechmatics.Backend{
+		fmt.Sprintf(regionURL, "eu1"): speechmatics.SaaS, "https://sm.example/v2": speechmatics.Appliance,
+	} {
+		if got := backendAt(url); got != want {
+			t.Errorf("the account is gone, and %s is taken for %q, want %q", url, got, want)
+		}
 	}
 }

@@ -107,7 +107,6 @@ func (r *JobReconciler) forget(uid types.UID) {
 func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, error) {
 	switch {
 	case s.job.DeletionTimestamp != nil:
-		r.risks.set(s.job.UID, false) // whoever deletes the job does not want its transcript
 		return r.reconcileDeletion(ctx, s)
 	case isFinished(s.job):
 		return r.reconcileFinished(ctx, s)
