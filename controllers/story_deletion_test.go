@@ -124,7 +124,8 @@ func TestDeletion_beforeTheEnd(t *testing.T) {
 // TestDeletion_afterTheEnd deletes jobs in every state after the provider has done its part.
 func TestDeletion_afterTheEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withoutCallbacks(), withProcessing(300*time.Millisecond), withFaults(
+	slow := func(o *Options) { o.RetryInterval = 5 * time.Second } // so that the wait between two attempts is met
+	w := newWorld(t, withoutCallbacks(), withProcessing(300*time.Millisecond), withOptions(slow), withFaults(
 		simulator.Fault{Kind: simulator.FaultError, Title: "uncollected-*", Operation: simulator.OperationTranscript, Status: http.StatusServiceUnavailable},
 		simulator.Fault{Kind: simulator.FaultReject, Title: "retrying-*", Message: "Internal Server Error"},
 		simulator.Fault{Kind: simulator.FaultReject, Title: "failed-*", Message: "Job rejected due to invalid audio"},
@@ -140,14 +141,7 @@ func TestDeletion_afterTheEnd(t *testing.T) {
 		{state: "uncollected", reached: func(w *world, job *v1alpha1.TranscriptionJob) {
 			w.eventually("the provider is done", func() (bool, string) { return slices.Equal(w.remoteJobs(job), []string{"done"}), "" })
 		}, remote: "done", left: "done", event: "Warning TranscriptKept"},
-		{state: "retrying", change: func(j *v1alpha1.TranscriptionJob) { j.Spec.BackoffLimit = ptr.To(int32(10)) }, reached: func(w *world, job *v1alpha1.TranscriptionJob) {
-			// By the third attempt the waits are long enough to be met in one.
-			w.eventually("it waits long", func() (bool, string) {
-				w.get(job)
-				ready := readyCondition(job.Status.Conditions)
-				return valueOf(job.Status.FailedAttempts) == 3 && ready.Reason == v1alpha1.ReasonRetrying, ""
-			})
-		}, remote: strings.Repeat(", deleted", 3)[2:], left: strings.Repeat(", rejected", 3)[2:]},
+		{state: "retrying", reached: is(v1alpha1.ReasonRetrying), remote: "deleted", left: "rejected"},
 		{state: "failed", reached: is(v1alpha1.ReasonRejected), remote: "deleted", left: "rejected"},
 		{state: "complete", reached: stored, remote: "deleted", left: "done"},
 	})
