@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -165,7 +166,9 @@ func TestRefusals_documented(t *testing.T) {
 	var code int
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
+		_, _ = fmt.Fprintf(w, `{"code":%d,"error":"Job rejected"}`, code)
 	}))
 	t.Cleanup(server.Close)
 	c, err := speechmatics.New(server.URL+"/v2", speechmatics.WithAPIKey(apiKey))
