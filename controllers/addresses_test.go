@@ -92,7 +92,7 @@ func TestRedirectToInternalAddress(t *testing.T) {
 	var asked atomic.Int32
 	provider := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
-		http.Redirect(rw, r, c.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		http.Redirect(rw, r, c.URL+"/v2/jobs", http.StatusTemporaryRedirect)
 	}))
 	t.Cleanup(provider.Close)
 	address := provider.URL + "/v2"

@@ -393,13 +393,17 @@ func (d *door) answer(w http.ResponseWriter, refused *refusal) {
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
-	if !d.internal {
-		http.Error(w, http.StatusText(status), status)
-		return
+	content := []byte(http.StatusText(status) + "\n")
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	if d.internal {
+		// Texts can always be encoded.
+		content, _ = json.Marshal(notification.Problem{Reason: refused.reason, Message: refused.Error()})
+		header.Set("Content-Type", notification.ProblemMediaType)
 	}
-	header.Set("Content-Type", notification.ProblemMediaType)
+	// Without a length the answer would end when the handler does, which first reads what is left of the body; and a proxy would wait for it.
+	header.Set("Content-Length", strconv.Itoa(len(content)))
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(notification.Problem{Reason: refused.reason, Message: refused.Error()}); err != nil {
+	if _, err := w.Write(content); err != nil {
 		d.log.V(1).Info("The answer was not taken", "cause", err.Error()) // the other side has gone
 	}
 }

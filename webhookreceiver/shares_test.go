@@ -4,11 +4,16 @@
 package webhookreceiver
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -48,6 +53,57 @@ func TestOneNamespaceLeavesRoom(t *testing.T) {
 	if got := r.send(t, victim, multi(t, everything(t, victim)...)); got.status != http.StatusNoContent {
 		t.Errorf("another namespace's notification: %+v", got)
 	}
+}
+
+// A refusal is whole at once, though the sender has not come to the end of its body: a proxy in between passes on what is whole.
+func TestRefusalIsWholeAtOnce(t *testing.T) {
+	r := start(t)
+	job := newJob(t)
+	connection := raw(t, r, job, "Content-Encoding: gzip\r\nContent-Length: 1000\r\n", "the beginning")
+	if err := connection.SetDeadline(time.Now().Add(r.server.options.Limits.BodyStall / 2)); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusUnsupportedMediaType || string(body) != "Unsupported Media Type\n" {
+		t.Errorf("answer %s, %q, %v", response.Status, body, err)
+	}
+}
+
+// Whoever opens connections and sends nothing takes all that the public door has. It has no more than those, and they need little memory
+// each; the manager's deliveries come in by another door.
+func TestConnectionsAreBounded(t *testing.T) {
+	r := start(t)
+	job := newJob(t)
+	before := heap()
+	for range maxConnections {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.public, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+		if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nX: "+strings.Repeat("x", 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.send(t, job, delivery(multi(t, everything(t, job)...))); got.status != http.StatusNoContent {
+		t.Errorf("a delivery: %+v", got)
+	}
+	// The other ends of the connections are of this process, too.
+	if grown := int64(heap()) - int64(before); grown > maxConnections*64<<10 {
+		t.Errorf("%d connections need %d bytes", maxConnections, grown)
+	}
+}
+
+// heap is how much memory is in use.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
 
 func TestShares(t *testing.T) {

@@ -266,6 +266,11 @@ func (s *System) receiverOptions(index int, ports []string) ProgramOptions {
 	}
 }
 
+// ReceiverURL is the public listener of the receiver with the index, past the front.
+func (s *System) ReceiverURL(index int) string {
+	return "http://" + net.JoinHostPort(loopback, s.receiverPorts[index][0])
+}
+
 func (s *System) startReceivers(context.Context) error {
 	if err := s.Cluster.writeKubeconfig(s.kubeconfig(userReceiver), userReceiver, s.ReceiverAPI.Address()); err != nil {
 		return err
