@@ -30,6 +30,8 @@ type job struct {
 	deleted, kept bool
 	// erased means that its finalizer was removed by hand, so that it must not be deleted at once.
 	erased bool
+	// abandoned means that it was deleted in a way in which one try to clean up is all that there is; what is left is to be reported.
+	abandoned bool
 }
 
 // jobOption changes a job before it is created.

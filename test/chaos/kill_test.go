@@ -4,30 +4,61 @@
 package chaos
 
 import (
+	"slices"
 	"time"
 
+	"k8s.io/utils/ptr"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/test/harness"
 )
 
-// killScenarios kill processes.
+// killScenarios kill processes, whatever they are doing.
 func killScenarios() []scenario {
 	return []scenario{
 		{
 			name: "kill-at-random", fault: "manager and receivers killed at random",
-			story: "every few hundred milliseconds a manager or a receiver gets SIGKILL, whatever it does",
-			short: 1,
+			story:  "every few hundred milliseconds a manager or a receiver gets SIGKILL",
+			short:  1,
+			breaks: func(r *run) { r.killAtRandom(24, 4) },
+		},
+		{
+			name: "kill-500-jobs", fault: "manager and receivers killed at random, 500 jobs",
+			story:  "as before, with 500 jobs at once",
+			system: manyJobs,
+			breaks: func(r *run) { r.killAtRandom(500, 10) },
+		},
+		{
+			name: "kill-while-deleting", fault: "objects deleted while the manager is killed at random",
+			story:  "every object is deleted at a moment of its own, and every few hundred milliseconds the manager gets SIGKILL",
+			breaks: (*run).deleteAndKill,
+		},
+		{
+			name: "receiver-killed-in-mid-body", fault: "receiver killed in mid-body",
+			story:  "the receiver gets SIGKILL while it reads long bodies",
+			system: func(r *run) harness.SystemOptions { return r.crashing(nil, r.readingBodies()) },
 			breaks: func(r *run) {
-				jobs := 24
-				if *duration > 0 {
-					jobs = 60
+				for range 3 {
+					r.createLarge()
 				}
-				r.killAtRandom(jobs, 4)
+				r.create(9)
 			},
 		},
 	}
 }
 
-// killAtRandom creates jobs in some batches, and kills one process after the other until all of them are at the provider or beyond.
+// manyJobs is a system whose provider permits many jobs at a time.
+func manyJobs(*run) harness.SystemOptions {
+	return harness.SystemOptions{
+		Receivers:     2,
+		ManagerArgs:   []string{"--leader-elect=false"},
+		SimulatorArgs: []string{"--submissions-per-second=60", "--reads-per-second=300"},
+		Limits:        &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To[int32](50), RequestsPerSecond: ptr.To[int32](250)},
+	}
+}
+
+// killAtRandom creates jobs in some batches, and kills one process after the other meanwhile.
 func (r *run) killAtRandom(jobs, batches int) {
 	r.Helper()
 	kills := 0
@@ -42,7 +73,30 @@ func (r *run) killAtRandom(jobs, batches int) {
 	r.Logf("%d kills", kills)
 }
 
+// deleteAndKill deletes every object at some moment, and kills the manager meanwhile.
+func (r *run) deleteAndKill() {
+	r.Helper()
+	left := r.create(20)
+	r.random.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	for batch := range slices.Chunk(left, 4) {
+		r.wait(r.between(200*time.Millisecond, 900*time.Millisecond))
+		for _, j := range batch {
+			r.delete(j)
+		}
+		r.must(pick(r, r.system.Managers...).Kill())
+	}
+}
+
+// readingBodies orders that the receiver is killed after some pieces of bodies, again and again.
+func (r *run) readingBodies() []string {
+	runs := make([]string, 0, 8)
+	for range cap(runs) {
+		runs = append(runs, crashpointVariable+"="+order(crashpoint.ReadingBody, 2+r.random.IntN(100), "kill"))
+	}
+	return runs
+}
+
 // programs are the managers and receivers.
 func (r *run) programs() []*harness.Program {
-	return append(append([]*harness.Program{}, r.system.Managers...), r.system.Receivers...)
+	return slices.Concat(r.system.Managers, r.system.Receivers)
 }

@@ -25,7 +25,7 @@ var (
 	duration = flag.Duration("chaos.duration", 0, "how long to go on: every scenario is run at least once, and then they are run in random order; 0 runs the short form, or the scenarios of -chaos.only once")
 	seed     = flag.Uint64("chaos.seed", 0, "what all choices follow from; 0 takes 1 for the short form, and any for the rest")
 	only     = flag.String("chaos.only", "", "regular expression: the scenarios that are run")
-	lanes    = flag.Int("chaos.lanes", 2, "how many runs there are at a time")
+	lanes    = flag.Int("chaos.lanes", 4, "how many runs there are at a time")
 	report   = flag.String("chaos.report", "", "file for the table, as Markdown; beside it, as JSON, all runs")
 	keep     = flag.Bool("chaos.keep", false, "keep logs and files of runs that passed")
 )
@@ -33,8 +33,12 @@ var (
 // startTimeout bounds the start of the control plane.
 const startTimeout = 2 * time.Minute
 
-// cluster is the control plane that all runs share.
-var cluster *harness.Cluster
+var (
+	// programs are what is run.
+	programs harness.Programs
+	// cluster is the control plane that all runs share.
+	cluster *harness.Cluster
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -65,8 +69,7 @@ func runWithCluster(m *testing.M) (code int, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	programs, err := harness.Build(ctx, dir, harness.Tag)
-	if err != nil {
+	if programs, err = harness.Build(ctx, dir, harness.Tag); err != nil {
 		return 1, err
 	}
 	if cluster, err = harness.StartCluster(ctx, dir, programs); err != nil {
@@ -113,6 +116,7 @@ func TestChaos(t *testing.T) {
 	}
 	workers.Wait()
 	t.Logf("%s", results.table())
+	t.Logf("points at which nothing has crashed: %q", results.unpassed())
 	if err := results.write(*report); err != nil {
 		t.Error(err)
 	}

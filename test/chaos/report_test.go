@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 )
 
 // result is what came of a run.
@@ -63,6 +65,20 @@ func (r *results) table() string {
 	}
 	text.WriteString(row("**all**", r.all))
 	return text.String()
+}
+
+// unpassed are the points at which nothing has crashed in all runs.
+func (r *results) unpassed() []crashpoint.Point {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	passed := map[crashpoint.Point]bool{}
+	for _, one := range r.all {
+		for _, crash := range one.Crashes {
+			point, _, _ := strings.Cut(crash, ":")
+			passed[crashpoint.Point(point)] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Concat(crashpoint.Manager(), crashpoint.Receiver()), func(p crashpoint.Point) bool { return passed[p] })
 }
 
 // row sums up runs.

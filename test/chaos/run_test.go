@@ -227,14 +227,17 @@ func (r *run) isFinished(object *v1alpha1.TranscriptionJob) bool {
 
 // isSettled reports whether nothing is left to be done for a finished job: no remote job is to be deleted, and none to be looked for.
 func isSettled(object *v1alpha1.TranscriptionJob) bool {
+	claim, err := notification.ParseClaim(object.Annotations[notification.ClaimAnnotation])
+	if err == nil && claim.UID != object.UID {
+		return true // it is held, and touches nothing at the provider
+	}
 	if isTrue(object, v1alpha1.ConditionComplete) && object.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionAfterStored {
 		state := object.Status.RemoteJob.State
 		if state == nil || *state != v1alpha1.RemoteDeleted {
 			return false
 		}
 	}
-	claim, err := notification.ParseClaim(object.Annotations[notification.ClaimAnnotation])
-	return err != nil || claim.UID != object.UID || (!claim.GivenUp && len(claim.Surplus) == 0)
+	return err != nil || (!claim.GivenUp && len(claim.Surplus) == 0)
 }
 
 func isTrue(object *v1alpha1.TranscriptionJob, kind string) bool {

@@ -38,6 +38,7 @@ func scenarios() []scenario {
 	return slices.Concat(
 		crashpointScenarios(),
 		killScenarios(),
+		clusterScenarios(),
 		providerScenarios(),
 		notificationScenarios(),
 	)

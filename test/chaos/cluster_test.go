@@ -1,0 +1,307 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/test/harness"
+)
+
+// clusterScenarios break what is between the programs and the cluster, and its objects.
+func clusterScenarios() []scenario {
+	return []scenario{
+		{
+			name: "api-server-killed", fault: "API server killed and restarted",
+			story: "kube-apiserver gets SIGKILL, twice, and is there again after some seconds",
+			short: 1, exclusive: true,
+			breaks: func(r *run) {
+				for range 2 {
+					r.create(8)
+					r.wait(r.between(0, 2*time.Second))
+					r.holdAPIServer(r.between(0, 3*time.Second))
+				}
+			},
+		},
+		{
+			name: "api-server-down", fault: "API server killed and restarted",
+			story:     "kube-apiserver is down for ten seconds and more, while jobs are finished and their notifications come",
+			exclusive: true,
+			breaks: func(r *run) {
+				r.create(12)
+				r.wait(r.between(500*time.Millisecond, 2*time.Second))
+				r.holdAPIServer(r.between(10*time.Second, 20*time.Second))
+			},
+		},
+		{
+			name: "watches-cut", fault: "connections to the API server cut",
+			story:  "the connections of managers and receivers to the API server are cut, refused or stalled, again and again",
+			breaks: (*run).cutWatches,
+		},
+		{
+			name: "conflicts", fault: "conflicts: somebody else writes all objects all the time",
+			story: "somebody changes labels and annotations of all jobs without a pause",
+			breaks: func(r *run) {
+				stop := r.meddle()
+				defer stop()
+				r.create(20)
+				r.eventually(patience, "every job has finished although somebody meddles", func() (string, error) { return r.unfinished(r.isFinished) })
+			},
+		},
+		{
+			name: "restored", fault: "objects restored from a backup, with old claims under new UIDs",
+			story:   "all objects are saved while they are in flight, deleted, and created again with their old annotations and status",
+			breaks:  (*run).restore,
+			endings: []string{v1alpha1.ReasonClaimedByAnotherObject},
+		},
+		{
+			name: "namespace-deleted", fault: "namespace deleted with everything in flight",
+			story:  "the namespace is terminating, and all of its objects are deleted, sometimes while the provider cannot be reached",
+			breaks: (*run).deleteNamespace,
+		},
+		{
+			name: "leader-killed", fault: "leader killed; the other manager takes over",
+			story:  "of two managers the one with the lease gets SIGKILL, several times",
+			system: twoManagers(nil),
+			breaks: func(r *run) {
+				for range 3 {
+					r.create(8)
+					r.wait(r.between(time.Second, 3*time.Second))
+					r.must(r.system.Managers[0].Kill())
+					r.wait(r.between(time.Second, 3*time.Second))
+					r.must(r.system.Managers[1].Kill())
+				}
+			},
+		},
+		stoppedLeader(crashpoint.Claimed, false),
+		stoppedLeader(crashpoint.TakenUp, false),
+		stoppedLeader(crashpoint.BeforeFence, false),
+		stoppedLeader(crashpoint.LastBytes, true),
+		stoppedLeader(crashpoint.Accepted, false),
+		stoppedLeader(crashpoint.Searched, false),
+		stoppedLeader(crashpoint.Judged, false),
+	}
+}
+
+// twoManagers is a system of two managers, of which each obeys the orders of its own.
+func twoManagers(orders func(r *run) map[int][]string) func(r *run) harness.SystemOptions {
+	return func(r *run) harness.SystemOptions {
+		options := harness.SystemOptions{Managers: 2, Receivers: 2}
+		if orders != nil {
+			options.ManagerRuns = orders(r)
+		}
+		return options
+	}
+}
+
+// stoppedLeader stops (SIGSTOP) whoever has the lease at a point in mid-submission, until the lease is over and the other one has taken
+// over; then it goes on where it was.
+func stoppedLeader(at crashpoint.Point, surplus bool) scenario {
+	short := 0
+	if at == crashpoint.BeforeFence {
+		short = 1
+	}
+	return scenario{
+		name: "leader-stopped-at-" + string(at), fault: "leader stopped past its lease, and continued",
+		story: "the manager with the lease stands still at " + string(at) + " until the other one has taken over, and then goes on",
+		short: short, surplus: surplus,
+		system: twoManagers(func(r *run) map[int][]string {
+			return map[int][]string{
+				0: {crashpointVariable + "=" + order(at, 1+r.random.IntN(6), "stop")},
+				1: {crashpointVariable + "=" + order(at, 1+r.random.IntN(6), "stop")},
+			}
+		}),
+		breaks: (*run).continueStopped,
+	}
+}
+
+// continueStopped creates jobs, and lets each manager that stands still go on after longer than lease and claim last.
+func (r *run) continueStopped() {
+	r.Helper()
+	timings := r.system.Timings()
+	shortest := max(timings.LeaseDuration, timings.SubmissionWindow) + 2*time.Second
+	stands := map[*harness.Program]time.Duration{}
+	for _, manager := range r.system.Managers {
+		stands[manager] = r.between(shortest, shortest+3*time.Second)
+	}
+	var watched sync.WaitGroup
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	for manager, d := range stands {
+		watched.Go(func() { continueAfter(ctx, manager, d) })
+	}
+	for range 3 {
+		r.create(6)
+		r.wait(r.between(time.Second, 3*time.Second))
+	}
+	continued := make(chan struct{})
+	go func() {
+		defer close(continued)
+		watched.Wait()
+	}()
+	r.eventually(patience, "both managers were continued, or none is needed any more", func() (string, error) {
+		select {
+		case <-continued:
+			return "", nil
+		default:
+			return r.unfinished(r.isFinished)
+		}
+	})
+	cancel()
+	<-continued
+}
+
+// continueAfter waits until a program says that it stands still, and lets it go on after some time, or when the context ends.
+func continueAfter(ctx context.Context, program *harness.Program, d time.Duration) {
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for {
+		log, err := program.Log()
+		if err == nil && bytes.Contains(log, []byte(": stop\n")) {
+			break
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	_ = program.Continue() // that it did not shows in the run
+}
+
+// holdAPIServer kills the API server and keeps it down for some time.
+func (r *run) holdAPIServer(d time.Duration) {
+	r.Helper()
+	r.must(cluster.APIServer.Hold())
+	r.wait(d)
+	cluster.APIServer.Release()
+	r.must(cluster.Ready(r.ctx))
+}
+
+// cutWatches breaks connections to the API server in all ways.
+func (r *run) cutWatches() {
+	r.Helper()
+	proxies := []*harness.Proxy{r.system.ManagerAPI, r.system.ReceiverAPI}
+	for range 4 {
+		r.create(6)
+		for range 3 {
+			r.wait(r.between(100*time.Millisecond, 700*time.Millisecond))
+			proxy := pick(r, proxies...)
+			switch r.random.IntN(4) {
+			case 0:
+				proxy.Refuse()
+				r.wait(r.between(200*time.Millisecond, 2*time.Second))
+			case 1:
+				proxy.Stall()
+				r.wait(r.between(200*time.Millisecond, 2*time.Second))
+			default:
+				proxy.Cut()
+			}
+			proxy.Pass()
+		}
+	}
+}
+
+// meddle changes labels and annotations of all jobs without a pause, until the returned function is called.
+func (r *run) meddle() (stop func()) {
+	r.Helper()
+	ctx, cancel := context.WithCancel(r.ctx)
+	random := rand.New(rand.NewPCG(r.seed, 2))
+	var meddling sync.WaitGroup
+	meddling.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			list := &v1alpha1.TranscriptionJobList{}
+			if err := cluster.Client.List(ctx, list, client.InNamespace(r.system.Namespace)); err != nil {
+				continue
+			}
+			for i := range list.Items {
+				merge := fmt.Sprintf(`{"metadata":{"labels":{"meddled":"%d"},"annotations":{"example.com/meddled":"%d"}}}`, n, random.IntN(1000))
+				_ = cluster.Client.Patch(ctx, &list.Items[i], client.RawPatch(types.MergePatchType, []byte(merge))) // it may be gone
+			}
+		}
+	})
+	return func() {
+		cancel()
+		meddling.Wait()
+	}
+}
+
+// restore saves all objects while they are in flight, deletes them, and creates them again as a backup would.
+func (r *run) restore() {
+	r.Helper()
+	r.create(12)
+	r.wait(r.between(200*time.Millisecond, 1500*time.Millisecond))
+	saved, err := r.objects()
+	r.must(err)
+	r.wait(r.between(0, 2*time.Second))
+	before := r.jobs
+	for _, j := range before {
+		r.delete(j)
+	}
+	r.eventually(patience, "every object is deleted", func() (string, error) { return r.unfinished(r.isFinished) })
+	for _, j := range before {
+		backup := saved[j.uid]
+		object := &v1alpha1.TranscriptionJob{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: backup.Namespace, Name: backup.Name, Annotations: backup.Annotations, Labels: backup.Labels, Finalizers: backup.Finalizers,
+			},
+			Spec: backup.Spec,
+		}
+		r.must(cluster.Client.Create(r.ctx, object))
+		r.jobs = append(r.jobs, &job{name: j.name, uid: object.UID, spec: object.Spec, word: j.word})
+		r.restoreStatus(object, backup.Status)
+	}
+}
+
+// restoreStatus writes a status over whatever the manager has written meanwhile, as a tool for backups does.
+func (r *run) restoreStatus(object *v1alpha1.TranscriptionJob, status v1alpha1.TranscriptionJobStatus) {
+	r.Helper()
+	if _, claimed := object.Annotations[notification.ClaimAnnotation]; !claimed {
+		return // there is nothing to restore, and the job may be at the provider anew by now
+	}
+	r.eventually(patience, "the status is restored", func() (string, error) {
+		if err := cluster.Client.Get(r.ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return "", err
+		}
+		object.Status = status
+		return "", cluster.Client.Status().Update(r.ctx, object)
+	})
+}
+
+// deleteNamespace has the namespace terminate, as far as the API server does by itself: there is no controller here that deletes what is
+// in it, so that is done by hand.
+func (r *run) deleteNamespace() {
+	r.Helper()
+	jobs := r.create(12)
+	r.wait(r.between(200*time.Millisecond, 2500*time.Millisecond))
+	if r.random.IntN(2) == 0 {
+		r.system.Provider.Refuse()
+		defer r.system.Provider.Pass()
+	}
+	r.must(cluster.Client.Delete(r.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.system.Namespace}}))
+	for _, j := range jobs {
+		r.delete(j)
+		j.abandoned = true
+	}
+	r.eventually(patience, "every object is gone", func() (string, error) { return r.unfinished(r.isFinished) })
+}
