@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/utils/ptr"
@@ -103,9 +104,20 @@ func (s *scope) remark(v verdict) verdict {
 	}
 	switch {
 	case s.deadlinePassed() && !s.isDone():
-		v.message += "; its time (activeDeadlineSeconds) is over, and it is cancelled as soon as that is possible"
+		v.message += remarkOverdue
 	case s.suspended():
-		v.message += "; spec.suspend does not stop what is at Speechmatics already, it only keeps another attempt from being submitted"
+		v.message += remarkSuspended
 	}
 	return v
+}
+
+// The remarks, which end a message.
+const (
+	remarkOverdue   = "; its time (activeDeadlineSeconds) is over, and it is cancelled as soon as that is possible"
+	remarkSuspended = "; spec.suspend does not stop what is at Speechmatics already, it only keeps another attempt from being submitted"
+)
+
+// withoutRemark is a message as it was before remark.
+func withoutRemark(message string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(message, remarkOverdue), remarkSuspended)
 }

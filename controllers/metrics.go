@@ -40,6 +40,9 @@ type metrics struct {
 	orphans   *orphanGauge
 	// orphansDeleted counts what orphanPolicy Delete has deleted.
 	orphansDeleted prometheus.Counter
+
+	observations *prometheus.CounterVec
+	missed       prometheus.Counter
 }
 
 const metricsNamespace = "transcription_operator"
@@ -95,7 +98,15 @@ func newMetrics(registry prometheus.Registerer, atRisk *risks) (*metrics, error)
 		Namespace: metricsNamespace, Name: "transcripts_at_risk",
 		Help: "TranscriptionJobs whose condition TranscriptAtRisk is True: their transcripts are at the provider only, and its retention is running out.",
 	}, atRisk.count)
-	for _, c := range []prometheus.Collector{risky, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned, m.turns, m.held, m.orphans, m.orphansDeleted} {
+	m.observations = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: metricsNamespace, Name: "observations_total",
+		Help: "Looks at remote jobs that were answered, by source: a page of the provider's list (which answers for many), or a request about the one job.",
+	}, []string{"source"})
+	m.missed = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: metricsNamespace, Name: "notifications_missed_total",
+		Help: "Remote jobs that were found done without the notification that was asked for.",
+	})
+	for _, c := range []prometheus.Collector{risky, m.observations, m.missed, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned, m.turns, m.held, m.orphans, m.orphansDeleted} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

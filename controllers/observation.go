@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -17,6 +16,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/redaction"
@@ -25,9 +25,6 @@ import (
 )
 
 const (
-	// notifiedPollFactor is how much less often a job is looked at when a notification is expected of it: polling is then
-	// only there for the notifications that get lost.
-	notifiedPollFactor = 10
 	// requestTimeout bounds one request to the provider that brings no transcript, its answer's body included.
 	requestTimeout = 30 * time.Second
 	// maxRemoteErrors and maxErrorLength keep the status small.
@@ -41,13 +38,22 @@ func (r *JobReconciler) follow(ctx context.Context, s *scope) (verdict, error) {
 	if err := r.protect(ctx, s); err != nil {
 		return verdict{}, err
 	}
+	r.noteArrival(s)
 	if len(s.missingFormats()) == 0 {
 		return s.conclude()
 	}
 	return r.observe(ctx, s)
 }
 
-// observe asks the provider about a recorded job and acts on the answer.
+// noteArrival notes that a notification has come of those that the account's jobs ask for.
+func (r *JobReconciler) noteArrival(s *scope) {
+	if n := s.notification(); n != nil && n.Source == v1alpha1.SourceCallback && s.status.AccountRef != nil {
+		r.providers.observers.punctuality.arrived(s.status.AccountRef.UID)
+	}
+}
+
+// observe asks how a recorded job is doing at the provider, and acts on the answer if there is one. If not the pass ends here, and the
+// job is reconciled when there is.
 func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) {
 	p, err := r.providerOf(ctx, s)
 	var unreachable *pause
@@ -62,10 +68,16 @@ func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) 
 	}
 	s.restoreFacts(p)
 	p.occupy(s.job)
-	job, err := r.getRemote(ctx, p, s.remoteID())
+	seen := r.providers.observers.ask(s.question(p))
+	if seen == nil {
+		return s.asBefore(r.nextPoll(p)), nil
+	}
+	job, err := seen.job, seen.err
 	switch {
 	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
 		return r.vanished(ctx, s, p, err)
+	case seen.hearsay:
+		return verdict{}, r.notAsked(p, err)
 	case err != nil:
 		return verdict{}, r.unavailable(ctx, p, err)
 	case !s.owns(job):
@@ -81,6 +93,41 @@ func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) 
 	s.status.AccountRef = p.reference() // with the key that is known to see the job
 	s.noteRemote(job)
 	return r.actOn(ctx, s, p, job)
+}
+
+// question is what the observers are asked about the recorded job.
+func (s *scope) question(p *provider) question {
+	remote := s.remote()
+	created := time.Time{}
+	if remote.CreatedAt != nil {
+		created = remote.CreatedAt.Time
+	}
+	return question{
+		uid: s.job.UID, name: client.ObjectKeyFromObject(s.job), attempt: s.attempt(), id: s.remoteID(),
+		provider: p, created: created, urgent: s.needsAnswer(p),
+		known: knownFacts{duration: remote.AudioDuration != nil, errors: len(remote.Errors)},
+	}
+}
+
+// needsAnswer reports whether there is something to do for the job even if it turns out that it still runs.
+func (s *scope) needsAnswer(p *provider) bool {
+	ready := readyCondition(s.job.Status.Conditions)
+	runs := valueOf(s.remote().State) == v1alpha1.RemoteRunning && ready != nil && ready.Reason == v1alpha1.ReasonRunning
+	return !runs || s.notification() != nil || s.deadlinePassed() || (s.claim != nil && !s.provenKey(p)) || len(s.surplus()) > 0
+}
+
+// asBefore is the verdict of a pass that has learned nothing new about a recorded job.
+func (s *scope) asBefore(after time.Duration) verdict {
+	ready := readyCondition(s.job.Status.Conditions)
+	if ready == nil || slices.Contains(runsAfter, ready.Reason) {
+		return s.running(after)
+	}
+	return verdict{reason: ready.Reason, message: withoutRemark(ready.Message), after: after}
+}
+
+// runsAfter are the reasons after which a job runs that is recorded and of which nothing else is known.
+var runsAfter = []string{
+	v1alpha1.ReasonRunning, v1alpha1.ReasonWaiting, v1alpha1.ReasonSubmitting, v1alpha1.ReasonSubmissionUnknown, v1alpha1.ReasonRetrying,
 }
 
 // sameAddress checks that the provider is where the recorded job lives: its ID means nothing elsewhere.
@@ -122,6 +169,9 @@ func (r *JobReconciler) actOn(ctx context.Context, s *scope, p *provider, job *s
 		}
 		return s.running(r.nextPoll(p)), nil
 	case speechmatics.JobDone:
+		if left := r.notificationDue(s, p); left > 0 {
+			return s.running(left), nil
+		}
 		return r.collect(ctx, s, p, job)
 	case speechmatics.JobRejected:
 		rejected := s.rejection(job)
@@ -135,6 +185,18 @@ func (r *JobReconciler) actOn(ctx context.Context, s *scope, p *provider, job *s
 	default:
 		return verdict{}, pausef(v1alpha1.ReasonUnexpectedAnswer, r.nextPoll(p), "Speechmatics says that job %s is %q, which this version does not know; waiting for a state that it knows", job.ID, clip(string(job.Status), 64))
 	}
+}
+
+// notificationDue is how long the notification of a job that is done is still waited for. If it does not come, it counts as missed.
+func (r *JobReconciler) notificationDue(s *scope, p *provider) time.Duration {
+	if p.callbackURL == "" || s.notification() != nil {
+		return 0
+	}
+	left := r.rests.doneSince(s.job.UID, s.remoteID(), s.now()).Add(p.pollInterval / notificationGrace).Sub(s.now())
+	if left <= 0 {
+		r.providers.observers.missed(p)
+	}
+	return left
 }
 
 // noteRemote takes over what the provider tells about the job, as far as it is small and fit to be read by anybody.
@@ -274,20 +336,14 @@ func explain(err error) string {
 	}
 }
 
-// nextPoll is how long to wait before looking at a running job again, with jitter, so that jobs that were created together do not
-// stay together.
-func (r *JobReconciler) nextPoll(p *provider) time.Duration {
-	interval := p.pollInterval
-	if p.callbackURL != "" {
-		interval *= notifiedPollFactor
-	}
-	return jitter(interval)
+// notAsked is the pause of a job that could not be asked about because the account is in trouble. Many jobs say so at the same
+// time, none of which can do anything about it: they are woken when they were looked at.
+func (r *JobReconciler) notAsked(p *provider, err error) error {
+	return pausef(v1alpha1.ReasonProviderUnavailable, r.nextPoll(p), "Speechmatics cannot be asked about the job, and is asked again: %s", explain(err))
 }
 
-// jitter spreads a duration by a tenth either way.
-func jitter(d time.Duration) time.Duration {
-	return d - d/10 + rand.N(d/5+1) //nolint:gosec // No secret depends on it.
-}
+// nextPoll is how long a pass rests that waits for news of a running job.
+func (r *JobReconciler) nextPoll(p *provider) time.Duration { return r.providers.observers.nextPoll(p) }
 
 // clip shortens a text to at most n bytes without cutting a character in two.
 func clip(text string, n int) string {

@@ -50,7 +50,9 @@ type provider struct {
 	// callbackURL is the webhook receiver's public address; empty if no notification is to be asked for.
 	callbackURL  string
 	pollInterval time.Duration
-	limits       *limits
+	// trust identifies whose certificates are believed.
+	trust  string
+	limits *limits
 }
 
 // reference is what a job's status remembers of the account that it was submitted with.
@@ -83,6 +85,8 @@ type providers struct {
 	jobs *waker
 	// submitter marks what is submitted.
 	submitter *submitter
+	// observers look at the jobs that are running.
+	observers *observers
 	// active reads which jobs are or may be at the provider, to count them after a restart.
 	active func(context.Context) (map[types.UID]activeJob, error)
 	// waited is told how long requests wait for their turns.
@@ -110,17 +114,21 @@ type providerEntry struct {
 }
 
 func newProviders(secrets client.Reader, options Options) *providers {
-	return &providers{
+	ps := &providers{
 		secrets:   secrets,
 		options:   options,
 		accounts:  map[v1alpha1.AccountKind]*waker{v1alpha1.NamespacedAccount: {}, v1alpha1.ClusterAccount: {}},
 		jobs:      &waker{},
+		observers: newObservers(options),
 		active:    func(context.Context) (map[types.UID]activeJob, error) { return nil, nil },
 		waited:    func(string, time.Duration) {},
 		entries:   map[types.UID]providerEntry{},
 		limits:    map[string]*limits{},
 		submitter: newSubmitter(),
 	}
+	ps.observers.refused = func(p *provider) { ps.suspect(p.account, p.namespace) }
+	ps.observers.usable = func(p *provider) bool { return !ps.isTrying(p.account.UID) && !ps.wasRefused(p) }
+	return ps
 }
 
 // get returns the provider of an account, made anew if the account has changed or its Secret has not been read for a while.
@@ -249,6 +257,7 @@ func (ps *providers) wasRefused(p *provider) bool {
 
 // forget drops what is kept of a deleted account.
 func (ps *providers) forget(uid types.UID) {
+	ps.observers.punctuality.forget(uid)
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if entry, ok := ps.entries[uid]; ok {
@@ -258,8 +267,9 @@ func (ps *providers) forget(uid types.UID) {
 	}
 }
 
-// release stops counting a job against the limits of whichever key it used.
+// release stops counting a job against the limits of whichever key it used, and looking at it.
 func (ps *providers) release(uid types.UID) {
+	ps.observers.forget(uid)
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	delete(ps.stock, uid)
@@ -400,6 +410,7 @@ func (ps *providers) build(account v1alpha1.Account, key string) (*provider, err
 		keyFingerprint: fingerprint(key),
 		callbackURL:    ps.callbackURL(account.AccountSpec()),
 		pollInterval:   ps.pollInterval(account.AccountSpec()),
+		trust:          trustOf(account.AccountSpec()),
 	}
 	return p, nil
 }
@@ -512,6 +523,12 @@ func tlsConfigOf(spec *v1alpha1.SpeechmaticsAccountSpec) (*tls.Config, error) {
 	}
 	config.InsecureSkipVerify = valueOf(spec.InsecureSkipTLSVerify)
 	return config, nil
+}
+
+// trustOf identifies whose certificates an account believes.
+func trustOf(spec *v1alpha1.SpeechmaticsAccountSpec) string {
+	sum := sha256.Sum256(spec.CABundle)
+	return fmt.Sprintf("%x %t", sum[:8], valueOf(spec.InsecureSkipTLSVerify))
 }
 
 // errPrivateAddress is the error of a connection to an address inside the cluster or the network around it.

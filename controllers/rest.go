@@ -33,6 +33,9 @@ type rest struct {
 	// missed is when the provider first did not know the remote job missedID.
 	missed   time.Time
 	missedID string
+	// done is when the remote job doneID was first seen to be done.
+	done   time.Time
+	doneID string
 	// inVain counts the deliveries that left what left names.
 	inVain int32
 	left   string
@@ -100,6 +103,18 @@ func (rs *rests) missedTwice(uid types.UID, id string, now time.Time, spacing ti
 		rs.jobs[uid] = r
 	}
 	return now.Sub(r.missed) >= spacing
+}
+
+// doneSince notes that a remote job of the job is done, and returns since when that is known.
+func (rs *rests) doneSince(uid types.UID, id string, now time.Time) time.Time {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.jobs[uid]
+	if r.doneID != id {
+		r.done, r.doneID = now, id
+		rs.jobs[uid] = r
+	}
+	return r.done
 }
 
 // deliveredInVain counts a delivery after which the same is left to be done as before, and returns how many they are.

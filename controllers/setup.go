@@ -50,6 +50,11 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		risks:     atRisk,
 		tracker:   newTracker(options.Clock),
 	}
+	shared.observers.metrics, shared.observers.log = counted, mgr.GetLogger().WithName("observers")
+	shared.observers.tell = jobs.wake
+	if err := mgr.Add(shared.observers); err != nil {
+		return fmt.Errorf("cannot set up the looks at running jobs: %w", err)
+	}
 	if err := jobs.setupWithManager(mgr); err != nil {
 		return fmt.Errorf("cannot set up the controller of TranscriptionJobs: %w", err)
 	}

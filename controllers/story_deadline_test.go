@@ -63,7 +63,10 @@ func TestDeadline_unreachable(t *testing.T) {
 	running, vanished := w.job("running", deadlineOf(2)), w.job("vanished", deadlineOf(2))
 	w.awaitRecord(running)
 	lost := w.awaitRecord(vanished)
-	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationGet, Status: http.StatusServiceUnavailable}); err != nil {
+	if err := w.simulator.SetFaults(
+		simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationGet, Status: http.StatusServiceUnavailable},
+		simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationList, Status: http.StatusServiceUnavailable},
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, job := range []*v1alpha1.TranscriptionJob{running, vanished} {

@@ -199,7 +199,17 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 		return verdict{}, err
 	}
 	crashpoint.At(crashpoint.Recorded)
-	return s.running(r.nextPoll(p)), nil
+	return r.accepted(s, p, created), nil
+}
+
+// accepted is the verdict of a job that was just submitted and recorded. It is looked at from now on.
+func (r *JobReconciler) accepted(s *scope, p *provider, created *speechmatics.CreatedJob) verdict {
+	s.remote().State = ptr.To(v1alpha1.RemoteRunning)
+	if !created.Date.IsZero() {
+		s.remote().CreatedAt = ptr.To(metav1.NewTime(created.Date))
+	}
+	r.providers.observers.expect(s.question(p))
+	return s.running(r.providers.observers.nextPoll(p))
 }
 
 // notSubmitted settles a submission that did not return an ID: either nothing was created, or that is not known.

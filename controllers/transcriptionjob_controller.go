@@ -102,11 +102,18 @@ func (r *JobReconciler) forget(uid types.UID) {
 	r.providers.release(uid)
 }
 
+// wake has a job reconciled although nothing about the object has changed.
+func (r *JobReconciler) wake(uid types.UID, name types.NamespacedName) {
+	r.rests.wake(uid)
+	r.providers.jobs.wake(name)
+}
+
 // pass does one step with an object that is as new as can be known. It returns when to look again at the latest; zero means
 // that an event will come.
 func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, error) {
 	switch {
 	case s.job.DeletionTimestamp != nil:
+		r.providers.observers.forget(s.job.UID)
 		return r.reconcileDeletion(ctx, s)
 	case isFinished(s.job):
 		return r.reconcileFinished(ctx, s)
@@ -122,8 +129,8 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 	}
 	v = s.assess(s.remark(v), func() speechmatics.Backend { return r.backendOfJob(ctx, s) })
 	v.after = s.beforeDeadline(v.after, began)
-	if v.reason == v1alpha1.ReasonRetrying {
-		// Nothing is at the provider: the next attempt asks for its turn again.
+	if v.ending != unfinished || v.reason == v1alpha1.ReasonRetrying {
+		// Nothing is at the provider any more that anybody waits for; a next attempt asks for its turn again.
 		r.providers.release(s.job.UID)
 	}
 	crashpoint.At(crashpoint.Judged)
