@@ -65,6 +65,9 @@ func checkConfiguration(spec *v1alpha1.TranscriptionJobSpec) error {
 	if _, err := specConfig(spec); err != nil {
 		return err
 	}
+	if err := checkDetails(spec.Tracking); err != nil {
+		return err
+	}
 	return checkProviderConfig(spec)
 }
 

@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// maxProviderConfigBytes and maxProviderConfigDepth bound spec.providerConfig, for which a schema has no bounds.
+	// maxProviderConfigBytes and maxProviderConfigDepth bound spec.providerConfig, for which a schema has no bounds, and
+	// spec.tracking.details, which the provider repeats in every list for all who share the account.
 	maxProviderConfigBytes = 64 << 10
 	maxProviderConfigDepth = 32
 )
@@ -40,15 +41,9 @@ func checkProviderConfig(spec *v1alpha1.TranscriptionJobSpec) error {
 	if spec.ProviderConfig == nil {
 		return nil
 	}
-	if len(spec.ProviderConfig.Raw) > maxProviderConfigBytes {
-		return invalidConfiguration(field, fmt.Sprintf("is larger than %d bytes", maxProviderConfigBytes))
-	}
-	members, err := decodeObject(spec.ProviderConfig.Raw)
+	members, err := freeObject(field, spec.ProviderConfig)
 	if err != nil {
-		return invalidConfiguration(field, "is not a JSON object")
-	}
-	if depth(members) > maxProviderConfigDepth {
-		return invalidConfiguration(field, fmt.Sprintf("is nested deeper than %d levels", maxProviderConfigDepth))
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if instead, ok := reserved[strings.ToLower(name)]; ok {
@@ -61,6 +56,30 @@ func checkProviderConfig(spec *v1alpha1.TranscriptionJobSpec) error {
 		}
 	}
 	return nil
+}
+
+// checkDetails bounds spec.tracking.details.
+func checkDetails(tracking *v1alpha1.Tracking) error {
+	if tracking == nil || tracking.Details == nil {
+		return nil
+	}
+	_, err := freeObject("spec.tracking.details", tracking.Details)
+	return err
+}
+
+// freeObject reads a free-form object of the spec, within its bounds.
+func freeObject(field string, value *apiextensionsv1.JSON) (map[string]any, error) {
+	if len(value.Raw) > maxProviderConfigBytes {
+		return nil, invalidConfiguration(field, fmt.Sprintf("is larger than %d bytes", maxProviderConfigBytes))
+	}
+	members, err := decodeObject(value.Raw)
+	if err != nil {
+		return nil, invalidConfiguration(field, "is not a JSON object")
+	}
+	if depth(members) > maxProviderConfigDepth {
+		return nil, invalidConfiguration(field, fmt.Sprintf("is nested deeper than %d levels", maxProviderConfigDepth))
+	}
+	return members, nil
 }
 
 // checkProviderTracking keeps the reference from being changed or removed.

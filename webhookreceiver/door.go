@@ -403,7 +403,7 @@ func (d *door) answer(w http.ResponseWriter, refused *refusal) {
 	// Without a length the answer would end when the handler does, which first reads what is left of the body; and a proxy would wait for it.
 	header.Set("Content-Length", strconv.Itoa(len(content)))
 	w.WriteHeader(status)
-	if _, err := w.Write(content); err != nil {
+	if _, err := w.Write(content); err != nil { //nolint:gosec // it is no HTML, and nobody may take it for that
 		d.log.V(1).Info("The answer was not taken", "cause", err.Error()) // the other side has gone
 	}
 }

@@ -338,8 +338,9 @@ type Tracking struct {
 	// +optional
 	Tags []string `json:"tags,omitzero"`
 
-	// details is a free JSON object.
+	// details is a free JSON object. At most 64 members, 64 KiB and 32 levels.
 	// +kubebuilder:validation:Type=object
+	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	Details *apiextensionsv1.JSON `json:"details,omitempty"`

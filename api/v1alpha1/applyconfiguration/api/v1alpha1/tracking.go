@@ -20,7 +20,7 @@ type TrackingApplyConfiguration struct {
 	// tags are free labels.
 	// At most 32.
 	Tags []string `json:"tags,omitempty"`
-	// details is a free JSON object.
+	// details is a free JSON object. At most 64 members, 64 KiB and 32 levels.
 	Details *v1.JSON `json:"details,omitempty"`
 }
 
