@@ -147,6 +147,81 @@ func TestDeletion_afterTheEnd(t *testing.T) {
 	})
 }
 
+// TestAfterStored_storeBroken deletes nothing at the provider as long as the transcript is not durable.
+func TestAfterStored_storeBroken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(300*time.Millisecond))
+	w.account()
+	job, inTheWay := w.unstored("job", afterStored)
+	// Of several transcripts, one that a notification brought is not enough.
+	two, secondInTheWay := w.unstored("two", afterStored, withFormats("srt", "txt"))
+	w.notify(two, *two.Status.RemoteJob.ID, "multipart/form-data; boundary=b",
+		"--b\r\nContent-Disposition: form-data; name=\"transcript.srt\"\r\n\r\n1\n00:00:00,000 --> 00:00:01,000\nGood morning.\n\r\n--b--\r\n")
+	w.eventually("one is stored", func() (bool, string) {
+		w.get(two)
+		return len(two.Status.Transcripts) == 1, ""
+	})
+	w.consistently("nothing is deleted", func() (bool, string) {
+		return w.remoteJobs(job)[0] == "done" && w.remoteJobs(two)[0] == "done" && w.requests(operationDelete) == 0, ""
+	})
+	w.delete(inTheWay)
+	w.delete(secondInTheWay)
+	for _, job := range []*v1alpha1.TranscriptionJob{job, two} {
+		w.awaitReason(job, v1alpha1.ReasonComplete)
+		w.eventually("the remote job is deleted", func() (bool, string) { return w.remoteJobs(job)[0] == "deleted", "" })
+		w.wantSubmissions(job, 1)
+	}
+}
+
+// TestAfterStored_changedLate changes the policy of jobs that are complete: it counts at once.
+func TestAfterStored_changedLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account()
+	deleted, kept := w.job("deleted"), w.job("kept")
+	for _, job := range []*v1alpha1.TranscriptionJob{deleted, kept} {
+		w.awaitReason(job, v1alpha1.ReasonComplete)
+	}
+	policy := func(policy v1alpha1.RemoteDeletionPolicy) func(*v1alpha1.TranscriptionJob) {
+		return func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = policy }
+	}
+	update(w, deleted, policy(v1alpha1.RemoteDeletionAfterStored))
+	w.eventually("the remote job is deleted", func() (bool, string) { return w.remoteJobs(deleted)[0] == "deleted", "" })
+	update(w, kept, policy(v1alpha1.RemoteDeletionNever))
+	w.delete(kept)
+	w.awaitGone(kept)
+	w.wantRemoteJobs(kept, "done")
+}
+
+// TestAfterStored_inVain cannot delete what is at the provider. That is told once, and not tried for ever.
+func TestAfterStored_inVain(t *testing.T) {
+	t.Parallel()
+	down := simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationDelete, Status: http.StatusServiceUnavailable}
+	t.Run("the account is gone", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, withFaults(down))
+		account := w.account()
+		job := w.job("job", afterStored)
+		w.awaitReason(job, v1alpha1.ReasonComplete)
+		w.delete(account)
+		w.awaitMessage(job, "is not deleted: there is no SpeechmaticsAccount")
+		w.wantEvent(job, "Warning RemoteJobLeft")
+	})
+	t.Run("the retention is over", func(t *testing.T) {
+		t.Parallel()
+		now := &shiftedClock{}
+		w := newWorld(t, withFaults(down), withClock(now))
+		w.account()
+		job := w.job("job", afterStored)
+		w.awaitReason(job, v1alpha1.ReasonComplete)
+		w.eventually("it is tried", func() (bool, string) { return w.requests(operationDelete) > 1, "" })
+		now.pass(8 * day)
+		w.awaitMessage(job, "is not deleted")
+		before := w.requests(operationDelete)
+		w.consistently("silence", func() (bool, string) { return w.requests(operationDelete) == before, w.logs.String() })
+	})
+}
+
 // TestTTL_namesake has a pass with an old object find its time to live over, when a namesake is in its place. The namesake lives.
 func TestTTL_namesake(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -147,77 +146,4 @@ func TestSuspend_deadline(t *testing.T) {
 	update(w, held, func(j *v1alpha1.TranscriptionJob) { delete(j.Annotations, notification.ClaimAnnotation) })
 	w.awaitReason(held, v1alpha1.ReasonSuspended)
 	w.wantSubmissions(held, 0)
-}
-
-// TestAfterStored_storeBroken deletes nothing at the provider as long as the transcript is not durable.
-func TestAfterStored_storeBroken(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, withoutCallbacks(), withProcessing(300*time.Millisecond))
-	w.account()
-	after := func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionAfterStored }
-	job, inTheWay := w.unstored("job", after)
-	// Of several transcripts, one that is stored is not enough.
-	two, secondInTheWay := w.unstored("two", after, func(j *v1alpha1.TranscriptionJob) {
-		j.Spec.Transcripts.Formats = []v1alpha1.TranscriptFormat{v1alpha1.FormatSRT, v1alpha1.FormatText}
-	})
-	w.consistently("nothing is deleted", func() (bool, string) {
-		return w.remoteJobs(job)[0] == "done" && w.remoteJobs(two)[0] == "done" && w.requests(operationDelete) == 0, ""
-	})
-	w.delete(inTheWay)
-	w.delete(secondInTheWay)
-	for _, job := range []*v1alpha1.TranscriptionJob{job, two} {
-		w.awaitReason(job, v1alpha1.ReasonComplete)
-		w.eventually("the remote job is deleted", func() (bool, string) { return w.remoteJobs(job)[0] == "deleted", "" })
-		w.wantSubmissions(job, 1)
-	}
-}
-
-// TestAfterStored_changedLate changes the policy of jobs that are complete: it counts at once.
-func TestAfterStored_changedLate(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.account()
-	deleted, kept := w.job("deleted"), w.job("kept")
-	for _, job := range []*v1alpha1.TranscriptionJob{deleted, kept} {
-		w.awaitReason(job, v1alpha1.ReasonComplete)
-	}
-	policy := func(policy v1alpha1.RemoteDeletionPolicy) func(*v1alpha1.TranscriptionJob) {
-		return func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = policy }
-	}
-	update(w, deleted, policy(v1alpha1.RemoteDeletionAfterStored))
-	w.eventually("the remote job is deleted", func() (bool, string) { return w.remoteJobs(deleted)[0] == "deleted", "" })
-	update(w, kept, policy(v1alpha1.RemoteDeletionNever))
-	w.delete(kept)
-	w.awaitGone(kept)
-	w.wantRemoteJobs(kept, "done")
-}
-
-// TestAfterStored_inVain cannot delete what is at the provider. That is told once, and not tried for ever.
-func TestAfterStored_inVain(t *testing.T) {
-	t.Parallel()
-	after := func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionAfterStored }
-	down := simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationDelete, Status: http.StatusServiceUnavailable}
-	t.Run("the account is gone", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, withFaults(down))
-		account := w.account()
-		job := w.job("job", after)
-		w.awaitReason(job, v1alpha1.ReasonComplete)
-		w.delete(account)
-		w.awaitMessage(job, "is not deleted: there is no SpeechmaticsAccount")
-		w.wantEvent(job, "Warning RemoteJobLeft")
-	})
-	t.Run("the retention is over", func(t *testing.T) {
-		t.Parallel()
-		now := &shiftedClock{}
-		w := newWorld(t, withFaults(down), withClock(now))
-		w.account()
-		job := w.job("job", after)
-		w.awaitReason(job, v1alpha1.ReasonComplete)
-		w.eventually("it is tried", func() (bool, string) { return w.requests(operationDelete) > 1, "" })
-		now.pass(8 * day)
-		w.awaitMessage(job, "is not deleted")
-		before := w.requests(operationDelete)
-		w.consistently("silence", func() (bool, string) { return w.requests(operationDelete) == before, w.logs.String() })
-	})
 }
