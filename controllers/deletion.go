@@ -37,6 +37,10 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 		r.forget(s.job.UID)
 		return 0, nil
 	}
+	left, wakes := r.rests.left(s.job, s.now())
+	if left > 0 {
+		return left, nil // the job's own message about the clean-up that failed came back as an event
+	}
 	after, err := r.cleanUp(ctx, s)
 	var busy *busyError
 	if errors.As(err, &busy) && !busy.silent {
@@ -48,7 +52,9 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 			return 0, releaseErr
 		}
 		if !released {
-			return r.retryCleanUp(ctx, s, after, err)
+			after, err = r.retryCleanUp(ctx, s, after, err)
+			r.rests.begin(s.job, s.now().Add(after), wakes)
+			return after, err
 		}
 		r.reportUncleaned(ctx, s, err)
 	}

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -115,6 +116,29 @@ func TestQuiet_finished(t *testing.T) {
 	if submitted := w.requests(operationSubmit); submitted != 1 || before != 1 {
 		t.Errorf("%d submissions and %d requests in all, want one request for a job that is notified", submitted, before)
 	}
+}
+
+// TestQuiet_deletion cannot clean up, for another reason each time. What the job says of it must not begin the next try.
+func TestQuiet_deletion(t *testing.T) {
+	t.Parallel()
+	var deletions atomic.Int32
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), func(w *world, _ *simulator.Options) {
+		w.intercept = func(provider http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodDelete && deletions.Add(1) > 0 {
+					http.Error(rw, fmt.Sprintf("trouble number %d", deletions.Load()), http.StatusServiceUnavailable)
+					return
+				}
+				provider.ServeHTTP(rw, r)
+			})
+		}
+	})
+	w.account()
+	job := w.job("job")
+	w.awaitRecord(job)
+	w.delete(job)
+	w.awaitReason(job, v1alpha1.ReasonCleanUpDelayed)
+	w.consistently("the wait", func() (bool, string) { return deletions.Load() == 1, w.logs.String() })
 }
 
 // TestIsolation_pausedAccount has one account be told to pause for minutes, with a single worker: the jobs of others go on.

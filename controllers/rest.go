@@ -130,7 +130,7 @@ func (rs *rests) deliveredInVain(uid types.UID, left string) int32 {
 	return r.inVain
 }
 
-// factsOf identifies the facts that a pass decides by, and that others than the controller change: the spec, the claim and the
+// factsOf identifies the facts that a pass decides by, and that others than the controller change: the spec, the deletion, the claim and the
 // finalizer, the recorded attempt, the notification, the document and the stored transcripts.
 func factsOf(job *v1alpha1.TranscriptionJob) uint64 {
 	h := fnv.New64a()
@@ -138,7 +138,7 @@ func factsOf(job *v1alpha1.TranscriptionJob) uint64 {
 	if job.Status.RemoteJob != nil {
 		remote = valueOf(job.Status.RemoteJob.ID)
 	}
-	_, _ = fmt.Fprintf(h, "%d\x00%s\x00%q\x00%d\x00%s", job.Generation, job.Annotations[notification.ClaimAnnotation], job.Finalizers, valueOf(job.Status.Attempt), remote)
+	_, _ = fmt.Fprintf(h, "%t\x00%d\x00%s\x00%q\x00%d\x00%s", job.DeletionTimestamp != nil, job.Generation, job.Annotations[notification.ClaimAnnotation], job.Finalizers, valueOf(job.Status.Attempt), remote)
 	if n := job.Status.Notification; n != nil {
 		_, _ = fmt.Fprintf(h, "\x00%s\x00%d\x00%s\x00%s\x00%d", n.JobID, n.Attempt, n.Outcome, n.Source, n.ReceivedAt.Unix())
 	}

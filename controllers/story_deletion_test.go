@@ -47,8 +47,6 @@ func deleteInEach(t *testing.T, w *world, cases []deletionCase) {
 			}
 			jobs[name] = w.job(name, changes...)
 		}
-	}
-	for _, c := range cases {
 		for _, policy := range policies {
 			job := jobs[c.state+"-"+strings.ToLower(string(policy))]
 			c.reached(w, job)
@@ -80,7 +78,8 @@ func is(reasons ...string) func(*world, *v1alpha1.TranscriptionJob) {
 // TestDeletion_beforeTheEnd deletes jobs in every state before the provider has done its part.
 func TestDeletion_beforeTheEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withFaults(
+	window := func(o *Options) { o.SubmissionWindow = 5 * time.Second } // which is how long the outcome stays unknown
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withOptions(window), withFaults(
 		simulator.Fault{Kind: simulator.FaultResponseLost, Title: "uncertain-*", Operation: simulator.OperationCreate},
 		simulator.Fault{Kind: simulator.FaultResponseLate, Title: "claimed-*", Operation: simulator.OperationCreate, Delay: simulator.Duration(time.Second)},
 	))

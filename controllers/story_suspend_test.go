@@ -80,7 +80,8 @@ func TestSuspend_whereItStops(t *testing.T) {
 // TestSuspend_whatRunsOn suspends jobs that are, or may be, at the provider: they go on to their end and say so.
 func TestSuspend_whatRunsOn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withoutCallbacks(), withProcessing(4*time.Second), withFaults(
+	window := func(o *Options) { o.SubmissionWindow = 5 * time.Second } // which is how long the outcome stays unknown
+	w := newWorld(t, withoutCallbacks(), withProcessing(5*time.Second), withOptions(window), withFaults(
 		simulator.Fault{Kind: simulator.FaultResponseLost, Title: "uncertain", Count: 1, Operation: simulator.OperationCreate}))
 	w.account()
 	running, uncertain, unstored := w.job("running"), w.job("uncertain", titled), w.job("unstored")
