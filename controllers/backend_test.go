@@ -269,7 +269,9 @@ func TestPremises_workerCannotDelete(t *testing.T) {
 	t.Run("deadline", func(t *testing.T) {
 		t.Parallel()
 		w := w.in(t)
-		job := w.job("deadline", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(1)) })
+		job := w.job("deadline")
+		w.awaitRecord(job)
+		update(w, job, deadlineOf(1))
 		message := w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
 		if !strings.Contains(message, "could not be cancelled") || strings.Contains(message, "was cancelled") {
 			t.Errorf("the message %q does not say that the job runs on", message)

@@ -27,7 +27,7 @@ func TestQuiet_waitsAreKept(t *testing.T) {
 	fail := func(operation simulator.Operation, status int) simulator.Fault {
 		return simulator.Fault{Kind: simulator.FaultError, Operation: operation, Status: status}
 	}
-	deadline := func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(1)) }
+	deadline := func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(2)) }
 	for name, c := range map[string]struct {
 		fault     simulator.Fault
 		change    func(*v1alpha1.TranscriptionJob)

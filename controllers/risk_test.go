@@ -194,7 +194,7 @@ func TestRisk_unreachable(t *testing.T) {
 	w.account()
 	job := w.job("job")
 	w.awaitRecord(job)
-	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationGet, Status: http.StatusServiceUnavailable}); err != nil {
+	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Status: http.StatusServiceUnavailable}); err != nil {
 		t.Fatal(err)
 	}
 	w.awaitReason(job, v1alpha1.ReasonProviderUnavailable)

@@ -36,8 +36,8 @@ func TestDeadline_running(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPatience(), withProcessing(time.Minute)) // so that nothing but the change makes it look
 	w.account()
-	set, raised, removed := w.job("set"), w.job("raised", deadlineOf(3)), w.job("removed", deadlineOf(3))
-	suspended := w.job("suspended", deadlineOf(3), func(j *v1alpha1.TranscriptionJob) { j.Spec.Suspend = ptr.To(false) })
+	set, raised, removed := w.job("set"), w.job("raised", deadlineOf(6)), w.job("removed", deadlineOf(6))
+	suspended := w.job("suspended", deadlineOf(6), func(j *v1alpha1.TranscriptionJob) { j.Spec.Suspend = ptr.To(false) })
 	for _, job := range []*v1alpha1.TranscriptionJob{set, raised, removed, suspended} {
 		w.awaitRecord(job)
 	}
@@ -60,7 +60,7 @@ func TestDeadline_unreachable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute))
 	w.account()
-	running, vanished := w.job("running", deadlineOf(2)), w.job("vanished", deadlineOf(2))
+	running, vanished := w.job("running"), w.job("vanished")
 	w.awaitRecord(running)
 	lost := w.awaitRecord(vanished)
 	if err := w.simulator.SetFaults(
@@ -70,6 +70,7 @@ func TestDeadline_unreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, job := range []*v1alpha1.TranscriptionJob{running, vanished} {
+		update(w, job, deadlineOf(1))
 		w.eventually("the time is over", func() (bool, string) {
 			w.get(job)
 			ready := readyCondition(job.Status.Conditions)
@@ -96,7 +97,7 @@ func TestDeadline_inSubmission(t *testing.T) {
 		fault  simulator.Fault
 		remote []string
 	}{
-		"answer too late": {simulator.Fault{Kind: simulator.FaultResponseLate, Delay: simulator.Duration(4 * time.Second)}, []string{"deleted"}},
+		"answer too late": {simulator.Fault{Kind: simulator.FaultResponseLate, Delay: simulator.Duration(8 * time.Second)}, []string{"deleted"}},
 		"answer lost":     {simulator.Fault{Kind: simulator.FaultResponseLost}, []string{"deleted"}},
 		"never arrives":   {simulator.Fault{Kind: simulator.FaultError, Status: http.StatusBadGateway, Body: simulator.BodyHTML}, nil},
 	} {
@@ -106,7 +107,7 @@ func TestDeadline_inSubmission(t *testing.T) {
 			// The window of a submission is far longer than the job may take.
 			w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withFaults(c.fault), withOptions(func(o *Options) { o.SubmissionWindow = 10 * time.Minute }))
 			w.account()
-			job := w.job("job", deadlineOf(1))
+			job := w.job("job", deadlineOf(3))
 			w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
 			w.wantRemoteJobs(job, c.remote...)
 			if !strings.Contains(w.logs.String(), "The outcome of the submission is not known") {
@@ -121,7 +122,7 @@ func TestDeadline_retrying(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPatience(), withFaults(simulator.Fault{Kind: simulator.FaultReject, Message: "Internal Server Error"}))
 	w.account()
-	job := w.job("job", deadlineOf(2))
+	job := w.job("job", deadlineOf(5))
 	message := w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
 	if !strings.Contains(message, "1 of its 2 attempts failed") {
 		t.Errorf("the message %q does not say that an attempt had failed", message)

@@ -115,7 +115,11 @@ func TestDeletion_beforeTheEnd(t *testing.T) {
 			j.Annotations = map[string]string{notification.ClaimAnnotation: "{"}
 			j.Finalizers = []string{v1alpha1.RemoteJobFinalizer}
 		}, reached: is(v1alpha1.ReasonInvalidClaim)},
-		{state: "late", change: deadlineOf(1), reached: is(v1alpha1.ReasonDeadlineExceeded), remote: "deleted", left: "deleted"},
+		{state: "late", reached: func(w *world, job *v1alpha1.TranscriptionJob) {
+			w.awaitRecord(job)
+			update(w, job, deadlineOf(1))
+			w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
+		}, remote: "deleted", left: "deleted"},
 	})
 	w.wantRemoteJobs(original, "running")
 }

@@ -193,7 +193,9 @@ func TestDeadline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withProcessing(time.Minute))
 	w.account()
-	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(1)) })
+	job := w.job("job")
+	w.awaitRecord(job)
+	update(w, job, deadlineOf(1))
 	w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
 	if got := w.remoteStatus(*job.Status.RemoteJob.ID); got != "deleted" {
 		t.Errorf("the job is %s at the provider, want it cancelled", got)
