@@ -89,6 +89,7 @@ first is the default; a name alone is false by default. Durations are such as 1.
 
 Admin endpoints, for this machine only unless --admin-token is set:
   GET, PUT /admin/faults                        the faults, as a JSON array
+  GET      /admin/faults/happened               how often each has happened
   GET, PUT /admin/behaviour                     see --behaviour
   GET      /admin/ledger?reference=R            every job ever accepted and what became of it, or those of
                                                 a tracking.reference

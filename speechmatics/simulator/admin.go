@@ -26,6 +26,7 @@ func (s *Server) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /admin/faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Faults()) })
 	mux.HandleFunc("PUT /admin/faults", s.putFaults)
+	mux.HandleFunc("GET /admin/faults/happened", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.FaultsHappened()) })
 	mux.HandleFunc("GET /admin/behaviour", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Behaviour()) })
 	mux.HandleFunc("PUT /admin/behaviour", s.putBehaviour)
 	mux.HandleFunc("GET /admin/ledger", s.getLedger)

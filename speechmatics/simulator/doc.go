@@ -127,6 +127,7 @@
 //
 //	GET    /admin/faults               the faults in force, as JSON: [{"kind": "error", "operation": "create", "status": 503, "count": 2}]
 //	PUT    /admin/faults               replace them; see Fault
+//	GET    /admin/faults/happened      how often each of them has happened: [2]
 //	GET    /admin/behaviour            what is in force where the documentation is silent
 //	PUT    /admin/behaviour            replace it; see Behaviour
 //	GET    /admin/ledger?reference=R   every job that was ever accepted, and what became of it, all or those of a

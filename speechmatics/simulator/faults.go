@@ -228,6 +228,8 @@ type faultBook struct {
 	mu     sync.Mutex
 	faults []Fault
 	left   []int
+	// happened is how often each has.
+	happened []int
 	// random is seeded with a constant: a run with probabilities can be repeated.
 	random *rand.Rand
 }
@@ -236,7 +238,7 @@ func (b *faultBook) set(faults []Fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = slices.Clone(faults)
-	b.left = make([]int, len(faults))
+	b.left, b.happened = make([]int, len(faults)), make([]int, len(faults))
 	for i, f := range faults {
 		b.left[i] = f.Count
 	}
@@ -301,6 +303,7 @@ func (b *faultBook) take(applies func(Fault) bool) (Fault, bool) {
 		if f.Count > 0 {
 			b.left[i]--
 		}
+		b.happened[i]++
 		return f, true
 	}
 	return Fault{}, false
@@ -320,6 +323,13 @@ func (s *Server) SetFaults(faults ...Fault) error {
 
 // Faults returns the faults that were set last.
 func (s *Server) Faults() []Fault { return s.faults.get() }
+
+// FaultsHappened returns how often each of them has happened since.
+func (s *Server) FaultsHappened() []int {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	return append([]int{}, s.faults.happened...)
+}
 
 // statusOf is the status of a FaultError's answer.
 func (f Fault) statusOf() int {

@@ -56,7 +56,13 @@ func TestFaultsCount(t *testing.T) {
 	if diff := cmp.Diff([]int{503, 503, 502, 200}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if got := a.get("/admin/faults/happened").body; got != "[2,1]\n" {
+		t.Errorf("happened: %s", got)
+	}
 	check(t, a.server.SetFaults(a.server.Faults()...)) // starts anew
+	if diff := cmp.Diff([]int{0, 0}, a.server.FaultsHappened()); diff != "" {
+		t.Errorf("anew (-want +got):\n%s", diff)
+	}
 	if got := a.get("/v2/jobs").status; got != 503 {
 		t.Errorf("%d", got)
 	}

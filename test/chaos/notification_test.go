@@ -88,19 +88,19 @@ func notificationScenarios() []scenario {
 			name: "disk-full", fault: "notifications while the store is full",
 			story:  "the receivers' disks are full while jobs are submitted, and while they are done",
 			system: slowJobs,
-			breaks: whileBroken(func(r *run) { r.must(r.system.FillDisks()) }, func(r *run) { r.must(r.system.FreeDisks()) }),
+			breaks: whileBroken(anywhere, 3*time.Second, func(r *run) { r.must(r.system.FillDisks()) }, func(r *run) { r.must(r.system.FreeDisks()) }),
 		},
 		{
 			name: "quota-used-up", fault: "notifications while the store is full",
 			story:  "a ResourceQuota lets nobody create ConfigMaps",
 			system: slowJobs,
-			breaks: whileBroken((*run).useUpQuota, (*run).liftQuota),
+			breaks: whileBroken(inConfigMaps, 3*time.Second, (*run).useUpQuota, (*run).liftQuota),
 		},
 		{
 			name: "disk-read-only", fault: "notifications while the store is read-only",
 			story:  "the volume can only be read while jobs are submitted, and while they are done",
 			system: slowJobs,
-			breaks: whileBroken(func(r *run) { r.must(r.system.ProtectVolume(true)) }, func(r *run) { r.must(r.system.ProtectVolume(false)) }),
+			breaks: whileBroken(onVolume, 3*time.Second, func(r *run) { r.must(r.system.ProtectVolume(true)) }, func(r *run) { r.must(r.system.ProtectVolume(false)) }),
 		},
 		{
 			name: "store-slow", fault: "notifications while the store is slow",
@@ -110,9 +110,15 @@ func notificationScenarios() []scenario {
 		},
 		{
 			name: "receivers-api-down", fault: "notifications while the API server is down",
-			story:  "the receivers cannot reach the API server: connections are refused, or hang",
+			story:  "the receivers cannot reach the API server",
 			system: slowJobs,
-			breaks: whileBroken(func(r *run) { pick(r, (*harness.Proxy).Refuse, (*harness.Proxy).Stall)(r.system.ReceiverAPI) }, func(r *run) { r.system.ReceiverAPI.Pass() }),
+			breaks: whileBroken(anywhere, receiversPatience, func(r *run) { r.system.ReceiverAPI.Refuse() }, func(r *run) { r.system.ReceiverAPI.Pass() }),
+		},
+		{
+			name: "receivers-api-stalled", fault: "notifications while the API server is down",
+			story:  "what the receivers ask the API server hangs, for less time than they wait",
+			system: slowJobs,
+			breaks: (*run).stallReceiversAPI,
 		},
 	}
 }
@@ -163,21 +169,60 @@ func (r *run) untilFinished() {
 	r.eventually(patience, "every job has finished", func() (string, error) { return r.unfinished(r.isFinished) })
 }
 
-// whileBroken breaks the store or the way to it twice: while jobs are done whose submission nothing stood in the way of, and while jobs
-// are created.
-func whileBroken(breaks, mends func(*run)) func(*run) {
+// anywhere, inConfigMaps and onVolume say where transcripts are to be stored.
+func anywhere(*v1alpha1.TranscriptionJob) {}
+
+func inConfigMaps(j *v1alpha1.TranscriptionJob) { j.Spec.Transcripts.PersistentVolumeClaim = nil }
+
+func onVolume(j *v1alpha1.TranscriptionJob) {
+	j.Spec.Transcripts.PersistentVolumeClaim = &v1alpha1.PersistentVolumeClaimStore{ClaimName: harness.VolumeClaim}
+}
+
+// receiversPatience is longer than a slow job takes, and a receiver tries to reach the API server before it refuses the notification.
+const receiversPatience = 14 * time.Second
+
+// whileBroken breaks the store of some jobs, or the way to it, twice: while they are done and nothing stood in the way of their submission,
+// for long enough that notifications are refused; and while jobs are created.
+func whileBroken(where jobOption, long time.Duration, breaks, mends func(*run)) func(*run) {
 	return func(r *run) {
-		r.create(r.few() + r.few())
+		r.create(r.few(), where)
+		r.create(r.few())
 		r.untilAllSubmitted()
 		breaks(r)
-		r.wait(r.between(3*time.Second, 5*time.Second))
+		r.wait(r.between(long, long+2*time.Second))
 		mends(r)
+		if r.refusedNotifications() == 0 {
+			r.Errorf("no notification has met the broken store")
+		}
 		created := r.create(r.few() + r.few())
 		r.wait(r.between(0, 200*time.Millisecond))
 		breaks(r)
 		r.wait(r.between(3*time.Second, 6*time.Second))
 		mends(r)
 		r.Logf("%d jobs met a broken store when they were created", len(created))
+	}
+}
+
+// refusedNotifications is how many were answered 5xx, or not at all.
+func (r *run) refusedNotifications() int {
+	n := 0
+	for _, seen := range r.system.Public.Notifications() {
+		if seen.Code == 0 || seen.Code >= http.StatusInternalServerError {
+			n++
+		}
+	}
+	return n
+}
+
+// stallReceiversAPI has the API server answer the receivers not at all for a while, again and again.
+func (r *run) stallReceiversAPI() {
+	r.Helper()
+	for range 4 {
+		r.create(r.few())
+		r.wait(r.between(0, 2*time.Second))
+		r.system.ReceiverAPI.Stall()
+		r.wait(r.between(500*time.Millisecond, 4*time.Second))
+		r.system.ReceiverAPI.Pass()
 	}
 }
 

@@ -191,10 +191,16 @@ func (r *run) few() int {
 	return 2 + r.random.IntN(3)
 }
 
-// order has the provider misbehave; nothing ends it.
+// order has the provider misbehave; nothing ends it. What was ordered before must have happened, or the run shows nothing.
 func (r *run) order(faults ...simulator.Fault) {
 	r.Helper()
+	happened, err := r.system.API.FaultsHappened(r.ctx)
+	r.must(err)
+	if happened == 0 && r.ordered {
+		r.Errorf("nothing of what was ordered has happened")
+	}
 	r.must(r.system.API.SetFaults(r.ctx, faults...))
+	r.ordered = len(faults) > 0
 }
 
 // withoutLease is for systems with one manager, which need not wait for a lease.

@@ -42,6 +42,8 @@ type run struct {
 	// random is what all choices come from; it is not for several goroutines.
 	random *rand.Rand
 	system *harness.System
+	// ordered says that faults of the provider are in force.
+	ordered bool
 
 	mu   sync.Mutex
 	jobs []*job

@@ -41,6 +41,7 @@ func scenarios() []scenario {
 		clusterScenarios(),
 		providerScenarios(),
 		notificationScenarios(),
+		stormScenarios(),
 	)
 }
 
