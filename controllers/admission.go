@@ -334,8 +334,11 @@ func isBusy(err error) bool {
 }
 
 func (e *busyError) Error() string {
-	if e.silent {
-		return "the provider does not answer, and is being tried"
+	switch {
+	case e.silent:
+		return "the provider does not answer, and one request at a time tries it"
+	case e.delay == handPatience:
+		return "as many requests to the provider are under way as may be"
 	}
 	return fmt.Sprintf("the account's limits permit no request for %s", e.delay.Round(time.Millisecond))
 }

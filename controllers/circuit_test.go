@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
 // TestCircuit tells a circuit of answers, a second after each other, and compares in how many seconds the next submission may be
@@ -152,5 +154,29 @@ func TestLimits_leftTrial(t *testing.T) {
 	fake.Step(2 * time.Millisecond)
 	if diff := cmp.Diff([]string{"n/a", "n/b"}, woken.all()); diff != "" {
 		t.Errorf("tried (-want +got):\n%s", diff)
+	}
+}
+
+// TestCountRefusal has answers to submissions count for the circuit that may lie in the account, also one that says nothing about whether a
+// job was created, and tells nobody more about them than the code.
+func TestCountRefusal(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{
+		http.StatusForbidden:            v1alpha1.ReasonSubmissionsForbidden,
+		http.StatusPaymentRequired:      v1alpha1.ReasonSubmissionsForbidden,
+		http.StatusTooManyRequests:      v1alpha1.ReasonRateLimited,
+		http.StatusBadRequest:           "",
+		http.StatusUnauthorized:         "",
+		http.StatusServiceUnavailable:   "",
+		http.StatusUnsupportedMediaType: "",
+	} {
+		p := &provider{limits: limitsAt(newSteppingClock(), func(types.NamespacedName) {})}
+		for _, job := range []types.UID{"a", "b", "c"} {
+			p.countRefusal(job, fmt.Errorf("submission: %w", &speechmatics.Error{StatusCode: status, Detail: "the title \"secret\" is too long"}))
+		}
+		reason, because := p.limits.refusing()
+		if reason != want || strings.Contains(because, "secret") {
+			t.Errorf("%d: %q because of %q, want %q", status, reason, because, want)
+		}
 	}
 }

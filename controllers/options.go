@@ -44,7 +44,7 @@ type Options struct {
 	RetryInterval time.Duration
 	// OrphanInterval is how often the jobs of an account are searched for such whose object is gone. Default 1 h.
 	OrphanInterval time.Duration
-	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 32.
+	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 16.
 	MaxConcurrentReconciles int
 	// WatchNamespaces are the namespaces whose jobs are worked on. Empty means all.
 	WatchNamespaces []string
@@ -83,7 +83,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.MaxConcurrentReconciles == 0 {
-		o.MaxConcurrentReconciles = 32
+		o.MaxConcurrentReconciles = 16
 	}
 	return o
 }

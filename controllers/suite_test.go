@@ -76,6 +76,8 @@ type world struct {
 	t         *testing.T
 	ctx       context.Context
 	namespace string
+	// neighbour is a second namespace that the manager sees; empty if there is none.
+	neighbour string
 	simulator *simulator.Server
 	// premises is where the simulator listens if it is not the hosted service.
 	premises *premises
@@ -157,6 +159,22 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 	w.startManager()
 	t.Cleanup(w.check)
 	return w
+}
+
+// withNeighbour has the manager see another namespace.
+func withNeighbour() worldOption {
+	return func(w *world, _ *simulator.Options) {
+		w.neighbour = env.Namespace(w.ctx, w.t, map[string]string{"team": "speech"})
+	}
+}
+
+// watched are the namespaces that the manager sees.
+func (w *world) watched() map[string]cache.Config {
+	namespaces := map[string]cache.Config{w.namespace: {}}
+	if w.neighbour != "" {
+		namespaces[w.neighbour] = cache.Config{}
+	}
+	return namespaces
 }
 
 func newKeyring(t *testing.T) *notification.Keyring {
@@ -275,7 +293,7 @@ func (w *world) startManager() {
 		Metrics: server.Options{BindAddress: "0"},
 		Logger:  w.logs.logger("manager"),
 		Cache: cache.Options{
-			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
+			DefaultNamespaces: w.watched(),
 			ByObject: map[client.Object]cache.ByObject{
 				&v1alpha1.ClusterSpeechmaticsAccount{}: {Label: labels.SelectorFromSet(labels.Set{worldLabel: w.namespace})},
 			},
@@ -434,7 +452,13 @@ func (w *world) delete(object client.Object) {
 // eventually waits for something to come true.
 func (w *world) eventually(what string, check func() (bool, string)) {
 	w.t.Helper()
-	deadline := time.NewTimer(patience)
+	w.within(patience, what, check)
+}
+
+// within waits for something to come true, for a time.
+func (w *world) within(limit time.Duration, what string, check func() (bool, string)) {
+	w.t.Helper()
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()

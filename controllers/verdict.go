@@ -75,13 +75,17 @@ func (h *hold) Error() string { return h.message }
 // judge turns the outcome of a pass into a verdict. What remains as an error is for the work queue to retry.
 func (s *scope) judge(v verdict, err error) (verdict, error) {
 	var (
-		p *pause
-		f *failure
-		h *hold
+		p    *pause
+		f    *failure
+		h    *hold
+		busy *busyError
 	)
 	switch {
 	case err == nil:
 		return v, nil
+	case errors.As(err, &busy) && readyCondition(s.job.Status.Conditions) == nil:
+		// It is to say something, though nobody could look at it yet.
+		return verdict{reason: v1alpha1.ReasonWaiting, message: "waiting for its account: " + busy.Error(), after: busy.delay}, nil
 	case errors.As(err, &p):
 		return verdict{reason: p.reason, message: p.message, after: p.after}, nil
 	case errors.As(err, &f) && s.lacksFactsOnly():
