@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -183,5 +184,31 @@ func TestStock(t *testing.T) {
 	}
 	if len(ps.stock) != 3 || lists != 2 {
 		t.Errorf("%d jobs are in stock after %d lists, want 3 after 2", len(ps.stock), lists)
+	}
+}
+
+// TestDeletion_busy has a namespace go with more jobs running than the account's limits permit to delete at once: those that do not get
+// their turn within a second are not let go for that, with what they have at the provider.
+func TestDeletion_busy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Hour), withOptions(func(o *Options) { o.PollInterval = time.Hour }))
+	w.account(func(a *v1alpha1.SpeechmaticsAccount) {
+		a.Spec.Limits = &v1alpha1.AccountLimits{RequestsPerSecond: ptr.To(int32(3))}
+	})
+	jobs := w.crowd(6, "job")
+	for _, job := range jobs {
+		w.awaitRecord(job)
+	}
+	w.delete(&corev1.Namespace{ObjectMeta: w.clusterMeta(w.namespace)})
+	for _, job := range jobs {
+		w.delete(job)
+	}
+	for _, job := range jobs {
+		w.awaitGone(job)
+	}
+	for _, remote := range w.simulator.Jobs() {
+		if remote.Status != "deleted" {
+			t.Errorf("job %s is %s at the provider", remote.ID, remote.Status)
+		}
 	}
 }
