@@ -91,6 +91,9 @@ func (r *JobReconciler) observe(ctx context.Context, s *scope) (verdict, error) 
 		return verdict{}, err
 	}
 	s.status.AccountRef = p.reference() // with the key that is known to see the job
+	if len(job.Errors) > 0 {
+		r.recallSecrets(ctx, s, p)
+	}
 	s.noteRemote(job)
 	return r.actOn(ctx, s, p, job)
 }
@@ -235,6 +238,9 @@ func (s *scope) remoteErrors(all []speechmatics.JobError) []v1alpha1.RemoteError
 
 // redact removes from a message what is secret about the job: see package redaction.
 func (s *scope) redact(message string) string {
+	if s.untold {
+		return untold
+	}
 	return redaction.Text(&s.job.Spec, message, s.secrets...)
 }
 

@@ -27,6 +27,8 @@ type scope struct {
 	gone bool
 	// secrets are what the pass has sent to the provider that nobody is to read, should the provider repeat it.
 	secrets []string
+	// untold means that it is not known what that is, so that nothing the provider says about the job is told.
+	untold bool
 	// hand is the pass's share of the workers that may be busy with its provider; nil if it has none.
 	hand *hands
 	// options are the reconciler's.

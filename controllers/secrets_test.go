@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -20,6 +21,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
 
 // quotingProvider refuses submissions, and repeats in the refusal all that it was sent.
@@ -66,6 +68,59 @@ func secretiveJob() (v1alpha1.TranscriptionJobSpec, *input) {
 		}},
 	}
 	return spec, in
+}
+
+// TestSecrets_quotedLater has the provider repeat a job's headers in its messages about the job, long after the pass that sent them. They are
+// not told; nor is any message once the Secret is gone, so that nobody knows what to remove.
+func TestSecrets_quotedLater(t *testing.T) {
+	t.Parallel()
+	const header = "X-Media: SECRET-header-0123456789"
+	w := newWorld(t, withoutCallbacks(), withProcessing(patience), func(w *world, _ *simulator.Options) {
+		w.intercept = func(next http.Handler) http.Handler {
+			return quotingLater(t, next, "unable to fetch audio with "+header)
+		}
+	})
+	w.secrets = append(w.secrets, "SECRET")
+	w.account()
+	w.secret("headers", v1alpha1.MediaSecretType, map[string]string{"headers": header})
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) {
+		j.Spec.Media.AuthHeadersFrom = secretSource("headers", "headers")
+	})
+	told := func(want string) {
+		t.Helper()
+		w.eventually("the message is told as "+want, func() (bool, string) {
+			w.get(job)
+			if job.Status.RemoteJob == nil || len(job.Status.RemoteJob.Errors) == 0 {
+				return false, "no message"
+			}
+			message := job.Status.RemoteJob.Errors[0].Message
+			return message == want, message
+		})
+	}
+	told("unable to fetch audio with [redacted]")
+	w.delete(&corev1.Secret{ObjectMeta: w.meta("headers")})
+	told(untold)
+}
+
+// quotingLater adds a message to what is told about single jobs.
+func quotingLater(t *testing.T, next http.Handler, message string) http.Handler {
+	t.Helper()
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/v2/jobs/") {
+			next.ServeHTTP(rw, r)
+			return
+		}
+		recorder := httptest.NewRecorder()
+		next.ServeHTTP(recorder, r)
+		var answer map[string]map[string]any
+		if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
+			t.Errorf("the answer about a job is %s", recorder.Body)
+			return
+		}
+		answer["job"]["errors"] = []map[string]string{{"timestamp": "2026-03-01T12:00:00.000Z", "message": message}}
+		rw.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(rw).Encode(answer)
+	})
 }
 
 // TestSecrets_quotedByTheProvider has the provider repeat a job's secrets in each of its refusals. Nobody is to read them: in a
