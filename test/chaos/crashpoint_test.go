@@ -68,14 +68,19 @@ var storing = []crashpoint.Point{
 	crashpoint.FileWritten, crashpoint.FileSynced, crashpoint.FileNamed, crashpoint.FolderSynced, crashpoint.Stored, crashpoint.NotificationRecorded, crashpoint.Answering,
 }
 
+// essential are the points at which money or a transcript would be lost most easily.
+var essential = append([]crashpoint.Point{
+	crashpoint.Claimed, crashpoint.TakenUp, crashpoint.LastBytes, crashpoint.Accepted, crashpoint.Recorded, crashpoint.Searched, crashpoint.Delivered,
+}, storing...)
+
 // orders order a crash at each of some points, in random order: one for each run of a program. So that a run whose point nobody passes does
-// not last for ever, it ends at another one, which is passed often. In the short form it is some of the points.
+// not last for ever, it ends at another one, which is passed often. In the short form it is those of the points that are essential.
 func (r *run) orders(action string, points []crashpoint.Point, often crashpoint.Point) []string {
 	points = slices.Clone(points)
-	r.random.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 	if *duration == 0 && *only == "" {
-		points = points[:min(len(points), 8)]
+		points = slices.DeleteFunc(points, func(p crashpoint.Point) bool { return !slices.Contains(essential, p) })
 	}
+	r.random.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 	runs := make([]string, 0, len(points))
 	for _, p := range points {
 		runs = append(runs, fmt.Sprintf("%s=%s,%s", crashpointVariable, order(p, 1+r.random.IntN(2), action), order(often, 25+r.random.IntN(25), action)))
