@@ -20,6 +20,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/test/harness"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
 // clusterScenarios break what is between the programs and the cluster, and its objects.
@@ -87,6 +88,7 @@ func clusterScenarios() []scenario {
 				}
 			},
 		},
+		stoppedLeader(crashpoint.Admitted, false),
 		stoppedLeader(crashpoint.Claimed, false),
 		stoppedLeader(crashpoint.TakenUp, false),
 		stoppedLeader(crashpoint.BeforeFence, false),
@@ -261,6 +263,9 @@ func (r *run) restore() {
 	r.eventually(patience, "every object is deleted", func() (string, error) { return r.unfinished(r.isFinished) })
 	for _, j := range before {
 		backup := saved[j.uid]
+		if _, claimed := backup.Annotations[notification.ClaimAnnotation]; !claimed {
+			r.collectGarbage(j) // it is submitted anew, and needs the names of its transcripts
+		}
 		object := &v1alpha1.TranscriptionJob{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: backup.Namespace, Name: backup.Name, Annotations: backup.Annotations, Labels: backup.Labels, Finalizers: backup.Finalizers,
@@ -271,6 +276,12 @@ func (r *run) restore() {
 		r.jobs = append(r.jobs, &job{name: j.name, uid: object.UID, spec: object.Spec, word: j.word})
 		r.restoreStatus(object, backup.Status)
 	}
+}
+
+// collectGarbage deletes the transcripts of a deleted object, as the garbage collector does, which is not here.
+func (r *run) collectGarbage(j *job) {
+	r.Helper()
+	r.must(cluster.Client.DeleteAllOf(r.ctx, &corev1.ConfigMap{}, client.InNamespace(r.system.Namespace), client.MatchingLabels{store.LabelJobUID: string(j.uid)}))
 }
 
 // restoreStatus writes a status over whatever the manager has written meanwhile, as a tool for backups does.
