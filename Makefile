@@ -81,6 +81,7 @@ fmt: ## Format the Go code (gofmt, goimports).
 .PHONY: vet
 vet: ## Run go vet.
 	go vet ./...
+	go vet -tags chaos ./internal/crashpoint ./transcript/store
 
 .PHONY: lint
 lint: lint-go lint-api ## Run golangci-lint, and the Kubernetes API linter on api/.
@@ -99,6 +100,7 @@ lint-api:
 test: ## Run all tests with the race detector, then each fuzz target for FUZZTIME.
 	@[ -n "$(RACE)" ] || echo "test: no C compiler here, so the race detector is off (apt-get install gcc libc6-dev)"
 	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test $(RACE) $(GOTESTFLAGS) ./...
+	go test $(RACE) -tags chaos ./internal/crashpoint
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
 .PHONY: fuzz
