@@ -8,12 +8,12 @@ package crashpoint
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Variable is the environment variable that orders what happens.
@@ -74,17 +74,22 @@ func (o *order) obey(p Point) {
 	if o.action == "power" {
 		losePower()
 	}
-	continued := make(chan os.Signal, 1)
-	signal.Notify(continued, syscall.SIGCONT)
 	fmt.Fprintf(os.Stderr, "crashpoint %s: %s\n", p, o.action)
 	if o.action == "stop" {
+		sent := time.Now()
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		<-continued // this thread may run on for a moment
+		// This thread may run on for a moment. When it is continued it goes on at once, before anything else in the process has noticed
+		// that time has passed: that is the worst case.
+		for time.Since(sent) < stopLatency {
+		}
 		return
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {} // as above
 }
+
+// stopLatency is how long it takes at most until a process stands still. A stop lasts much longer.
+const stopLatency = 5 * time.Millisecond
 
 var (
 	powerMu   sync.Mutex

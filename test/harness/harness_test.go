@@ -63,7 +63,7 @@ func lines(t *testing.T, p *Program, n int) []string {
 
 // TestProgram_restarts: a program that ends, or is killed, is started again, with the environment of its next run.
 func TestProgram_restarts(t *testing.T) {
-	p := script(t, "sleep 600", ProgramOptions{Runs: []string{"ORDER=first", "ORDER=second"}})
+	p := script(t, "exec sleep 600", ProgramOptions{Runs: []string{"ORDER=first", "ORDER=second"}})
 	lines(t, p, 2)
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestProgram_restarts(t *testing.T) {
 
 // TestProgram_hold keeps a program from being started.
 func TestProgram_hold(t *testing.T) {
-	p := script(t, "sleep 600", ProgramOptions{})
+	p := script(t, "exec sleep 600", ProgramOptions{})
 	lines(t, p, 1)
 	if err := p.Hold(); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -51,14 +50,14 @@ func (p *Program) Metric(ctx context.Context, name string, labels ...string) (fl
 // sumOf adds up the samples of a metric in Prometheus' text format.
 func sumOf(text []byte, name string, labels []string) (float64, error) {
 	var sum float64
-	for line := range bytes.Lines(text) {
-		series, value, ok := strings.Cut(strings.TrimSpace(string(line)), " ")
-		bare, set, _ := strings.Cut(series, "{")
-		if !ok || bare != name || !containsAll(set, labels) {
-			continue
+	for line := range strings.Lines(string(text)) {
+		series, value := strings.TrimSpace(line), ""
+		if end := strings.LastIndexByte(series, ' '); end >= 0 { // a label's value may have spaces, too
+			series, value = series[:end], series[end+1:]
 		}
-		if end := strings.LastIndexByte(string(line), '}'); end >= 0 { // a label's value may have spaces
-			value = strings.TrimSpace(string(line[end+1:]))
+		bare, set, _ := strings.Cut(series, "{")
+		if bare != name || !containsAll(set, labels) {
+			continue
 		}
 		sample, err := strconv.ParseFloat(value, 64)
 		if err != nil {
