@@ -140,4 +140,7 @@ func TestAttempts_lostButStored(t *testing.T) {
 	w.startManager()
 	w.awaitReason(job, v1alpha1.ReasonComplete)
 	w.wantSubmissions(job, 1)
+	if n := w.requests(operationGet); n != 0 {
+		t.Errorf("the provider was asked %d times about a job that is stored", n)
+	}
 }
