@@ -162,7 +162,7 @@ func (s *scope) owesDeletion() bool {
 // deleteAfterStored deletes the remote job of a complete one, if the policy says so. The transcripts are durable by then; what nobody could
 // read of them stays at the provider.
 func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.Duration, error) {
-	if s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionAfterStored || !isComplete(s.job) {
+	if s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionAfterStored || !isComplete(s.job) || s.toldLeft() {
 		return 0, nil
 	}
 	if doubt := s.documentDoubt(); doubt != "" {
@@ -175,11 +175,11 @@ func (r *JobReconciler) deleteAfterStored(ctx context.Context, s *scope) (time.D
 	if err == nil {
 		err = r.discard(ctx, s, p, s.remoteID())
 	}
-	if err != nil && (isInVain(err) || r.remoteExpired(s, p)) {
-		return 0, r.tellLeft(ctx, s, err)
-	}
 	if isBusy(err) {
 		return 0, err
+	}
+	if err != nil && (isInVain(err) || r.remoteExpired(s, p)) {
+		return 0, r.tellLeft(ctx, s, err)
 	}
 	if err != nil {
 		r.log(ctx).Info("Cannot delete the remote job of a complete one yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
@@ -196,11 +196,21 @@ func (r *JobReconciler) remoteExpired(s *scope, p *provider) bool {
 	return s.now().After(s.job.Status.CompletionTime.Add(retentionAt(p) + r.options.ProviderClockSkew))
 }
 
-// tellLeft says in the conditions of a complete job, once, that its remote job is not deleted though the policy asks for it.
+// leftNote begins what the conditions of a complete job say of a remote job that is not deleted.
+func (s *scope) leftNote() string { return fmt.Sprintf("job %s is not deleted: ", s.remoteID()) }
+
+// toldLeft reports whether the conditions say that the remote job is not deleted: that was given up then, and is not tried again
+// whenever something happens to the object.
+func (s *scope) toldLeft() bool {
+	ready := readyCondition(s.job.Status.Conditions)
+	return ready != nil && strings.Contains(ready.Message, s.leftNote())
+}
+
+// tellLeft says in the conditions of a complete job that its remote job is not deleted though the policy asks for it.
 func (r *JobReconciler) tellLeft(ctx context.Context, s *scope, cause error) error {
-	note := fmt.Sprintf("job %s is not deleted: %s", s.remoteID(), explain(cause))
+	note := s.leftNote() + explain(cause)
 	ready := readyCondition(s.status.Conditions)
-	if ready == nil || strings.HasSuffix(ready.Message, note) {
+	if ready == nil {
 		return nil
 	}
 	message := ready.Message

@@ -221,6 +221,7 @@ func TestAfterStored_inVain(t *testing.T) {
 		now.pass(8 * day)
 		w.awaitMessage(job, "is not deleted")
 		before := w.requests(operationDelete)
+		update(w, job, func(j *v1alpha1.TranscriptionJob) { j.Labels = map[string]string{"touched": "yes"} })
 		w.consistently("silence", func() (bool, string) { return w.requests(operationDelete) == before, w.logs.String() })
 	})
 }
