@@ -481,7 +481,13 @@ const observed = 1500 * time.Millisecond
 // consistently checks that something stays true for a while.
 func (w *world) consistently(what string, check func() (bool, string)) {
 	w.t.Helper()
-	end := time.NewTimer(observed)
+	w.consistentlyFor(observed, what, check)
+}
+
+// consistentlyFor checks that something stays true for some time.
+func (w *world) consistentlyFor(d time.Duration, what string, check func() (bool, string)) {
+	w.t.Helper()
+	end := time.NewTimer(d)
 	defer end.Stop()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
