@@ -238,7 +238,7 @@ func (r *JobReconciler) cleanUpAt(ctx context.Context, s *scope, p *provider, id
 			return after, err
 		}
 	}
-	return 0, r.discardGivenUp(ctx, s, p)
+	return r.discardGivenUp(ctx, s, p)
 }
 
 // renewForCleanUp reads the account's Secret again after its key was refused. If the key is still the same, nothing more can be
@@ -373,11 +373,20 @@ func (r *JobReconciler) discardUncertain(ctx context.Context, s *scope, p *provi
 }
 
 // discardGivenUp looks once for submissions that were given up, and deletes what has arrived of them. With the object the knowledge goes that
-// something is to be looked for; but it is held by nothing that may never come.
-func (r *JobReconciler) discardGivenUp(ctx context.Context, s *scope, p *provider) error {
+// something is to be looked for; but it is held by nothing that may never come. It waits until nothing can appear under the
+// latest claim any more: its job may be one more, if another submission was recorded meanwhile (test/model, SEARCH_EARLY).
+func (r *JobReconciler) discardGivenUp(ctx context.Context, s *scope, p *provider) (time.Duration, error) {
 	if !s.gaveUp() {
-		return nil
+		return 0, nil
 	}
+	if left := r.mayStillArrive(s.claim).Sub(s.now()); left > 0 {
+		return left, nil
+	}
+	return 0, r.searchGivenUp(ctx, s, p)
+}
+
+// searchGivenUp is the one look of discardGivenUp.
+func (r *JobReconciler) searchGivenUp(ctx context.Context, s *scope, p *provider) error {
 	found, err := r.findOwned(ctx, s, p)
 	switch {
 	case isBusy(err), speechmatics.IsUnauthorized(err), speechmatics.IsForbidden(err):

@@ -223,9 +223,14 @@ func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, found []*spee
 		return nil
 	}
 	claim := *s.claim
-	claim.Surplus = ids[:min(len(ids), notification.MaxSurplus)]
-	if len(ids) > notification.MaxSurplus {
-		claim = claim.AsGivenUp() // the rest is found when the job has finished
+	for _, id := range ids {
+		if !slices.Contains(claim.Surplus, id) { // those of an earlier attempt may be there still
+			claim.Surplus = append(slices.Clone(claim.Surplus), id)
+		}
+	}
+	if len(claim.Surplus) > notification.MaxSurplus {
+		claim.Surplus = claim.Surplus[:notification.MaxSurplus]
+		claim = claim.AsGivenUp() // the rest, which is of this attempt, is found when the job has finished
 	}
 	return r.writeClaim(ctx, s, claim)
 }

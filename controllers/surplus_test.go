@@ -50,6 +50,27 @@ func TestSurplus_nextAttempt(t *testing.T) {
 	if diff := cmp.Diff([]string{"other"}, s.claim.Surplus); s.claim.Attempt != 2 || diff != "" || !s.sweepOwed() {
 		t.Errorf("attempt %d: surplus (-want +got):\n%s", s.claim.Attempt, diff)
 	}
+
+	// It has a surplus job of its own, and then more than can be noted.
+	for _, c := range []struct {
+		found   []string
+		want    []string
+		givenUp bool
+	}{
+		{[]string{"third", "other"}, []string{"other", "third"}, false},
+		{[]string{"4", "5", "6", "7", "8", "9", "10"}, []string{"other", "third", "4", "5", "6", "7", "8", "9"}, true},
+	} {
+		var found []*speechmatics.Job
+		for _, id := range c.found {
+			found = append(found, &speechmatics.Job{ID: id, Status: speechmatics.JobRunning})
+		}
+		if err := r.noteSurplus(ctx, s, found); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, s.claim.Surplus); diff != "" || s.claim.GivenUp != c.givenUp {
+			t.Errorf("found %v: given up %v, surplus (-want +got):\n%s", c.found, s.claim.GivenUp, diff)
+		}
+	}
 }
 
 // again submits a job's first attempt once more, behind the operator's back, and returns the ID.
@@ -169,6 +190,35 @@ func TestSurplus_forged(t *testing.T) {
 				t.Errorf("the other object's job is %s", got)
 			}
 		})
+	}
+}
+
+// TestSurplus_deletionWaits deletes an object whose recorded job is that of a claim which was given up, and whose latest claim's job is not
+// in the list yet: the object stays until that must be there, and it is deleted.
+func TestSurplus_deletionWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute))
+	w.doubled = true
+	w.account()
+	job := w.job("job")
+	recorded := w.awaitRecord(job)
+	w.stop()
+	<-w.stopped
+	if err := w.simulator.SetBehaviour(simulator.Behaviour{ListLag: simulator.Duration(1500 * time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	w.changeClaim(job, func(c *notification.Claim) {
+		*c = c.AsGivenUp()
+		c.NotAfter = time.Now().Add(w.options.SubmissionWindow)
+	})
+	other := w.again(job)
+	w.delete(job)
+	w.startManager()
+	w.awaitGone(job)
+	for _, id := range []string{recorded, other} {
+		if got := w.remoteStatus(id); got != "deleted" {
+			t.Errorf("job %s is %s at the provider, want deleted", id, got)
+		}
 	}
 }
 

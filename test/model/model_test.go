@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,19 +61,51 @@ func TestProtocol(t *testing.T) {
 		{name: "deletion, crash, loss", variant: "-DDELETION", budgets: crashAndLoss, full: true},
 		{name: "deletion, notifications, crash", variant: "-DDELETION -DNOTIFICATIONS", budgets: crash, full: true},
 		{name: "pause at the last byte, notifications", variant: "-DPAUSE -DNOTIFICATIONS", budgets: slow, full: true},
+		{name: "pause at the last byte, deletion", variant: "-DPAUSE -DDELETION", budgets: slow, full: true},
+		{name: "pause at the last byte, deletion, loss", variant: "-DPAUSE -DDELETION", budgets: slowAndLoss, full: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.full && !*full {
-				t.Skip("takes too long for every day: make model")
-			}
-			result := check(t, "-O2", tt.budgets, tt.variant)
+			skipUnlessFull(t, tt.full)
+			result := check(t, badEnds, "-O2", tt.budgets, tt.variant)
 			if result.violation != "" {
 				t.Errorf("there is an order of events with a bad end: %s", result.violation)
 			}
-			t.Logf("%s states, %s s", result.states, result.seconds)
 		})
 	}
+}
+
+// TestEveryRunEnds has no run go on for ever, whatever is scheduled: TestProtocol asks at the ends what has to happen eventually.
+func TestEveryRunEnds(t *testing.T) {
+	tests := []struct {
+		name    string
+		variant string
+		budgets budgets
+		full    bool
+	}{
+		{name: "two managers, crash", budgets: crash},
+		{name: "deletion", variant: "-DDELETION", budgets: none, full: true},
+		{name: "two managers, crash, loss", budgets: crashAndLoss, full: true},
+		{name: "deletion, crash", variant: "-DDELETION", budgets: crash, full: true},
+		{name: "notifications, crash", variant: "-DNOTIFICATIONS", budgets: crash, full: true},
+		{name: "pause at the last byte, loss", variant: "-DPAUSE", budgets: slowAndLoss, full: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			skipUnlessFull(t, tt.full)
+			if result := check(t, cycles, "-O2", tt.budgets, tt.variant); result.violation != "" {
+				t.Errorf("there is a run without an end: %s", result.violation)
+			}
+		})
+	}
+}
+
+func skipUnlessFull(t *testing.T, large bool) {
+	t.Helper()
+	if large && !*full {
+		t.Skip("takes too long for every day: make model")
+	}
+	t.Parallel()
 }
 
 // TestMutations takes one step of the protocol away at a time. Each has its counterexample, of the kind that the step prevents.
@@ -84,12 +117,14 @@ func TestMutations(t *testing.T) {
 		dead   = "api.finished"            // a job does not end
 		unpaid = "kept\\["                 // a job is left at the provider for nobody
 		answer = "answered"                // an answer is thrown away
+		cycle  = "non-progress cycle"      // a run does not end
 	)
 	tests := []struct {
 		mutation string
 		variant  string
 		budgets  budgets
 		want     string
+		full     bool
 	}{
 		{mutation: "NO_PRECONDITION", budgets: "-DCRASHES=0 -DLOSSES=0 -DSLOW=0 -DSTALE=1", want: twice},
 		{mutation: "NO_FENCE", budgets: slow, want: twice},
@@ -99,6 +134,9 @@ func TestMutations(t *testing.T) {
 		{mutation: "RECORD_BLIND", variant: "-DPAUSE", budgets: slow, want: lost},
 		{mutation: "SURPLUS_FIRST", variant: "-DPAUSE", budgets: slowAndLoss, want: dead},
 		{mutation: "SWEEP_EARLY", variant: "-DPAUSE", budgets: slowAndLoss, want: twice},
+		{mutation: "FORGET_NOTES", variant: "-DPAUSE", budgets: slowAndLoss, want: twice},
+		{mutation: "SEARCH_EARLY", variant: "-DPAUSE -DDELETION", budgets: slowAndLoss, want: unpaid, full: true},
+		{mutation: "RECORD_UNREAD", budgets: crash, want: cycle},
 		{mutation: "ACK_EARLY", variant: "-DNOTIFICATIONS", budgets: crash, want: forgot},
 		{mutation: "STATUS_FIRST", variant: "-DNOTIFICATIONS", budgets: crash, want: lost},
 		{mutation: "NO_FINALIZER", variant: "-DDELETION", budgets: none, want: unpaid},
@@ -106,11 +144,15 @@ func TestMutations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.mutation, func(t *testing.T) {
-			result := check(t, "-O0", tt.budgets, tt.variant, "-D"+tt.mutation)
+			skipUnlessFull(t, tt.full)
+			what := badEnds
+			if tt.want == cycle {
+				what = cycles
+			}
+			result := check(t, what, "-O0", tt.budgets, tt.variant, "-D"+tt.mutation)
 			if !regexp.MustCompile(tt.want).MatchString(result.violation) {
 				t.Errorf("without that step, spin finds %q, want a violation of %s", result.violation, tt.want)
 			}
-			t.Logf("%s states, %s s", result.states, result.seconds)
 		})
 	}
 }
@@ -129,8 +171,18 @@ var (
 	elapsed  = regexp.MustCompile(`(?m)elapsed time ([0-9.]+)`)
 )
 
-// check has spin explore the model exhaustively. To optimize the search pays for long ones only.
-func check(t *testing.T, optimize string, b budgets, flags ...string) result {
+// search is what spin looks for: how its program is compiled and called.
+type search struct{ compile, run []string }
+
+var (
+	// badEnds looks for assertions that do not hold, at the end of a run or before.
+	badEnds = search{compile: []string{"-DSAFETY", "-DNOCLAIM"}}
+	// cycles looks for runs without an end. The model has no states that are marked as progress, so that each cycle is one.
+	cycles = search{compile: []string{"-DNP", "-DNOFAIR"}, run: []string{"-l"}}
+)
+
+// check has spin explore the model exhaustively, and prints how much that was. To optimize the search pays for long ones only.
+func check(t *testing.T, what search, optimize string, b budgets, flags ...string) result {
 	t.Helper()
 	dir := t.TempDir()
 	model := filepath.Join(dir, "submission.pml")
@@ -139,19 +191,23 @@ func check(t *testing.T, optimize string, b budgets, flags ...string) result {
 	}
 	defines := strings.Fields(string(b) + " " + strings.Join(flags, " "))
 	run(t, dir, "spin", append(defines, "-a", model)...)
-	// Safety is enough: what must happen eventually is asked at every end.
-	run(t, dir, "cc", "-w", optimize, "-DSAFETY", "-DNOCLAIM", "-DCOLLAPSE", "-o", "pan", "pan.c")
-	output := run(t, dir, "./pan", "-m100000")
+	run(t, dir, "cc", append(slices.Clone(what.compile), "-w", optimize, "-DCOLLAPSE", "-o", "pan", "pan.c")...)
+	output := run(t, dir, "./pan", append(slices.Clone(what.run), "-m100000")...)
 	for _, trouble := range []string{"max search depth too small", "out of memory", "Search not completed"} {
 		if strings.Contains(output, trouble) && !violated.MatchString(output) {
 			t.Fatalf("the search was not exhaustive: %s", output)
 		}
 	}
-	return result{
+	found := result{
 		violation: first(violated, output),
 		states:    first(explored, output),
 		seconds:   first(elapsed, output),
 	}
+	if found.states == "" {
+		t.Fatalf("the search did not tell how much it explored: %s", output)
+	}
+	t.Logf("%s states, %s s", found.states, found.seconds)
+	return found
 }
 
 func first(pattern *regexp.Regexp, output string) string {

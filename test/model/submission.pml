@@ -12,8 +12,9 @@
  * the clocks' skew have passed as well). What is assumed of the world is what `clock` waits for: a submission that was
  * accepted before EXPIRED is in the list before SETTLED.
  *
- * Faults are bounded by budgets, so that every run ends. It ends where nothing can happen any more, and there `judge` says
- * whether it was a good end: "eventually" is checked as "in every end".
+ * Faults are bounded by budgets, so that every run ends; that it does, whatever is scheduled, is checked as well (there is no
+ * cycle, TestEveryRunEnds). It ends where nothing can happen any more, and there `Judge` says whether it was a good end:
+ * "eventually" is checked as "in every end", without an assumption of fairness.
  *
  * Variants:
  *   PAUSE           the submission may stop between the fence and the last byte, for as long as it likes. No client can
@@ -32,7 +33,10 @@
  *   STATUS_FIRST    the status says that the transcript is stored before it is durable
  *   NO_FINALIZER    the claim is written without the finalizer
  *   SURPLUS_FIRST   of several jobs that a search finds, the others are deleted before one is recorded
+ *   FORGET_NOTES    a new claim does not carry on what the last one noted and gave up
  *   SWEEP_EARLY     what was given up is looked for once more while a later claim may still be submitted
+ *   SEARCH_EARLY    with the object, what was given up is looked for while the latest claim's job may still appear
+ *   RECORD_UNREAD   a record that meets a conflict is tried again without reading the object
  *   RELEASE_EARLY   the finalizer is removed without waiting for an uncertain submission
  */
 
@@ -58,12 +62,12 @@ typedef Object {
 	bool deleting;   /* metadata.deletionTimestamp */
 	byte nonce;      /* the claim's; 0 is no claim */
 	bool notCreated; /* the claim is settled: under it, nothing was created */
-	bool givenUp;    /* an earlier claim was given up without an answer */
+	bool givenUp;    /* an earlier claim was given up without an answer: Claim.GivenUp */
+	byte surplus;    /* jobs that are to be deleted once another one is recorded, a bit for each: Claim.Surplus */
 	byte record;     /* status.remoteJob.id; 0 is none */
 	byte announced;  /* status.notification.jobID; 0 is none */
 	bool stored;     /* status.transcripts */
 	bool finished;   /* the condition Finished */
-	bool searched;   /* what was given up was looked for once more */
 };
 
 Object api;
@@ -100,12 +104,15 @@ byte slow = SLOW;
 bool troubled;       /* a submission lost its answer, or its manager */
 bool acknowledged[JOBS + 1];
 bool kept[JOBS + 1]; /* it was left at the provider on purpose: done, and not stored */
+#if defined(PAUSE) && defined(DELETION)
+bool late[JOBS + 1]; /* after a pause, it was not in the list before the object was deleted: an orphan, which nobody can prevent */
+#endif
 
 inline copy(to) {
 	fresh[me] = true;
 	to.exists = api.exists; to.finalizer = api.finalizer; to.deleting = api.deleting;
-	to.nonce = api.nonce; to.notCreated = api.notCreated; to.givenUp = api.givenUp; to.record = api.record;
-	to.announced = api.announced; to.stored = api.stored; to.finished = api.finished; to.searched = api.searched
+	to.nonce = api.nonce; to.notCreated = api.notCreated; to.givenUp = api.givenUp; to.surplus = api.surplus; to.record = api.record;
+	to.announced = api.announced; to.stored = api.stored; to.finished = api.finished
 }
 
 /* Every write makes a new version. An object that is being deleted goes when its last finalizer does. */
@@ -125,15 +132,17 @@ inline written() {
 #define LIVES(j) (remote[j] == RUNNING || remote[j] == DONE)
 #define LIVING ((LIVES(1) -> 1 : 0) + (LIVES(2) -> 1 : 0) + (LIVES(3) -> 1 : 0))
 
-/* All jobs of the attempt but the one that is kept are deleted. */
-inline deleteSurplus() {
+#define BIT(j) (1 << (j))
+
+/* Jobs that the claim notes are deleted, all but the recorded one. That they are is noted afterwards. */
+inline deleteNoted() {
 	atomic {
 		j = JOBS;
 		do
 		:: j == 0 -> break
 		:: j > 0 ->
 			if
-			:: listed[j] && LIVES(j) && j != id -> remote[j] = DELETED
+			:: (c.surplus & BIT(j)) && LIVES(j) && j != c.record -> remote[j] = DELETED
 			:: else
 			fi;
 			j--
@@ -141,11 +150,36 @@ inline deleteSurplus() {
 	}
 }
 
+/* All listed jobs of the attempt but the recorded one are deleted: findOwned. */
+inline deleteLateComers() {
+	atomic {
+		j = JOBS;
+		do
+		:: j == 0 -> break
+		:: j > 0 ->
+			if
+			:: listed[j] && LIVES(j) && j != c.record -> remote[j] = DELETED
+			:: else
+			fi;
+			j--
+		od
+	}
+}
+
+/* A remote job is deleted with its object: one that runs is cancelled, one that is done and not stored is kept. */
+inline discard(k) {
+	kept[k] = (remote[k] == DONE && !c.stored);
+	remote[k] = (LIVES(k) && !kept[k] -> DELETED : remote[k])
+}
+
 /* The provider accepts a submission. */
 inline accept() {
 	accepted++;
 	assert(accepted <= JOBS);
 	remote[accepted] = RUNNING;
+#if defined(PAUSE) && defined(DELETION)
+	late[accepted] = EXPIRED[mine];
+#endif
 #ifndef PAUSE
 	assert(LIVING <= 1) /* never two at a time */
 #endif
@@ -187,22 +221,26 @@ inline receive(job, reader) {
 	od
 }
 
+/* sweepOwed: there may be jobs besides the recorded one. */
+#define OWED (api.givenUp || api.surplus != 0)
+
 /* A manager. Each pass takes one object from its cache, and does one thing with it. */
 proctype Manager(byte me) {
 	Object c;     /* the object that the pass goes by */
 	byte stale = STALE;
 	byte mine;    /* the nonce that this pass has claimed with */
 	byte id, j;
-	bool ok, died, holds, more;
+	byte extra;   /* the jobs besides the one that is adopted, a bit for each */
+	bool ok, died, holds;
 
 top:
-	atomic { answered = answered - (holds -> 1 : 0); holds = false; mine = 0; id = 0; j = 0; ok = false; died = false; more = false };
+	atomic { answered = answered - (holds -> 1 : 0); holds = false; mine = 0; id = 0; j = 0; ok = false; died = false; extra = 0 };
 	/* Reconcile: the cache may be behind. A pass begins when there is something to do. */
 	if
 	:: atomic { c.exists && !fresh[me] && stale > 0 && !c.finished -> stale-- }
-	:: atomic { api.exists && (!api.finished || api.deleting || (api.givenUp && !api.searched)) -> copy(c) }
+	:: atomic { api.exists && (!api.finished || api.deleting || OWED) -> copy(c) }
 	:: atomic { !api.exists -> goto end }
-	:: atomic { api.exists && api.finished && !api.deleting && (!api.givenUp || api.searched) -> goto end_rest }
+	:: atomic { api.exists && api.finished && !api.deleting && !OWED -> goto end_rest }
 	fi;
 
 	/* pass, advance */
@@ -239,7 +277,10 @@ top:
 			assert(nonces <= CLAIMS);
 			mine = nonces;
 			claimed[mine] = true;
-			api.nonce = mine; api.notCreated = false;
+			api.nonce = mine; api.notCreated = false; /* GivenUp and Surplus are carried on */
+#ifdef FORGET_NOTES
+			api.givenUp = false; api.surplus = 0;
+#endif
 #ifndef NO_FINALIZER
 			api.finalizer = true;
 #endif
@@ -250,8 +291,9 @@ top:
 	};
 	MAY_DIE;
 
-	/* takeUp: after a conflict it goes on only if the claim is still the one just written. */
+	/* takeUp: after a conflict it goes on only if the claim is still the one just written. A second claim finds everything written. */
 	do
+	:: mine > 1 -> break
 	:: atomic { api.exists && fresh[me] -> written(); copy(c); break }
 	:: atomic { api.exists && !fresh[me] && api.nonce == mine && !api.deleting -> copy(c) }
 	:: atomic { !api.exists || (!fresh[me] && (api.nonce != mine || api.deleting)) -> over[mine] = true; goto top }
@@ -307,7 +349,11 @@ record: /* retried until it holds; after a conflict the object is judged anew (r
 #ifdef RECORD_ONCE
 	:: atomic { api.exists && !fresh[me] -> break }
 #else
+#ifdef RECORD_UNREAD
+	:: atomic { api.exists && !fresh[me] -> skip }
+#else
 	:: atomic { api.exists && !fresh[me] -> copy(c) } /* reload */
+#endif
 #endif
 	:: atomic { api.exists && fresh[me] && c.record == id -> break } /* recordThere */
 	:: atomic { api.exists && fresh[me] && c.record != id && (c.record != 0 || c.finished) ->
@@ -320,9 +366,20 @@ record: /* retried until it holds; after a conflict the object is judged anew (r
 		}
 	od;
 	if
-	:: more && c.record == id -> deleteSurplus()
+	:: extra != 0 && c.record == id -> goto noted
 	:: else
 	fi;
+	goto top;
+
+noted: /* deleteNoted */
+	deleteNoted();
+	MAY_DIE;
+	atomic {
+		if
+		:: api.exists && fresh[me] -> api.surplus = 0; written()
+		:: else
+		fi
+	};
 	goto top;
 
 look: /* from notAfter on, the list is searched; it is believed only if it was seen after SETTLED */
@@ -340,11 +397,11 @@ look: /* from notAfter on, the list is searched; it is believed only if it was s
 	ok = SETTLED[c.nonce]; /* began.Before(settled) is asked before the list is */
 #endif
 	atomic { /* findClaimed: the oldest is kept */
-		id = 0; more = false;
+		id = 0; extra = 0;
 		j = JOBS;
 		do
 		:: j == 0 -> break
-		:: j > 0 && listed[j] && LIVES(j) -> more = (id != 0); id = j; j--
+		:: j > 0 && listed[j] && LIVES(j) -> extra = extra | (id != 0 -> BIT(id) : 0); id = j; j--
 		:: j > 0 && !(listed[j] && LIVES(j)) -> j--
 		od
 	};
@@ -359,15 +416,27 @@ look: /* from notAfter on, the list is searched; it is believed only if it was s
 		fi
 	fi;
 
-adopt: /* That there are others is written before one is recorded, so that they are not forgotten if this manager dies. */
+adopt: /* noteSurplus: what others there are is noted before one is recorded, so that they are not forgotten if this manager dies. */
 	if
 #ifdef SURPLUS_FIRST
-	:: more -> deleteSurplus()
+	:: extra != 0 ->
+		atomic {
+			j = JOBS;
+			do
+			:: j == 0 -> break
+			:: j > 0 ->
+				if
+				:: (extra & BIT(j)) && LIVES(j) -> remote[j] = DELETED
+				:: else
+				fi;
+				j--
+			od
+		}
 #else
-	:: more ->
+	:: extra != 0 ->
 		atomic {
 			if
-			:: api.exists && fresh[me] -> api.givenUp = true; written(); copy(c)
+			:: api.exists && fresh[me] -> api.surplus = api.surplus | extra; written(); copy(c)
 			:: else -> goto top
 			fi
 		}
@@ -389,6 +458,7 @@ settle: /* giveUpClaim: submitted again, under a new claim */
 follow: /* observe, collect: what is done and not stored is fetched, and delivered through the receiver's door */
 	if
 	:: c.stored -> goto complete
+	:: !c.stored && c.surplus != 0 -> goto noted
 	:: !c.stored && remote[c.record] == DONE ->
 		assert(!acknowledged[c.record] || !fresh[me]); /* an acknowledged notification needs no repair */
 		receive(c.record, me + 2);
@@ -405,7 +475,7 @@ complete:
 	};
 	goto top;
 
-reconcileFinished: /* searchGivenUp: what was given up may have arrived after all. Then AfterStored deletes what is stored. */
+reconcileFinished: /* sweep: what was given up may have arrived after all. Then AfterStored deletes what is stored. */
 	if
 #ifdef SWEEP_EARLY
 	:: onTheWay == 0 && (accepted < 1 || listed[1]) && (accepted < 2 || listed[2]) && (accepted < 3 || listed[3])
@@ -414,59 +484,91 @@ reconcileFinished: /* searchGivenUp: what was given up may have arrived after al
 #endif
 	:: atomic { !api.exists || !fresh[me] -> goto top }
 	fi;
-	id = c.record;
-	deleteSurplus();
+	deleteNoted();
+	if
+	:: c.givenUp -> deleteLateComers()
+	:: else
+	fi;
+	MAY_DIE;
 	atomic {
 		if
-		:: api.exists && fresh[me] -> api.searched = true; written()
+		:: api.exists && fresh[me] -> api.givenUp = false; api.surplus = 0; written()
 		:: else
 		fi
 	};
 	goto top;
 
+#define UNCERTAIN (c.record == 0 && c.announced == 0 && c.nonce != 0 && !c.notCreated)
 reconcileDeletion: /* cleanUp */
 	if
 	:: !c.finalizer -> goto top
 	:: else
 	fi;
-	id = (c.record != 0 -> c.record : c.announced);
-	if
-	:: id != 0 -> goto discard
+	ok = false;
 #ifndef RELEASE_EARLY
-	:: id == 0 && c.nonce != 0 && !c.notCreated -> goto discardUncertain
-#endif
-	:: else -> goto release
-	fi;
-
-discardUncertain:
 	if
-	:: EXPIRED[c.nonce]
-	:: atomic { !api.exists || !fresh[me] -> goto top }
+	:: UNCERTAIN ->
+		if
+		:: EXPIRED[c.nonce]
+		:: atomic { !api.exists || !fresh[me] -> goto top }
+		fi;
+		ok = SETTLED[c.nonce]
+	:: else
 	fi;
-	ok = SETTLED[c.nonce];
-	atomic {
-		id = 0;
+#endif
+	atomic { /* knownRemoteJobs: discard */
 		j = JOBS;
 		do
 		:: j == 0 -> break
-		:: j > 0 && listed[j] && LIVES(j) -> id = j; kept[j] = (remote[j] == DONE); remote[j] = (remote[j] == RUNNING -> DELETED : remote[j]); j--
-		:: j > 0 && !(listed[j] && LIVES(j)) -> j--
+		:: j > 0 ->
+			if
+			:: j == c.record || j == c.announced || ((c.surplus & BIT(j)) && j != c.record) -> discard(j)
+			:: else
+			fi;
+			j--
 		od
 	};
+#ifndef RELEASE_EARLY
 	if
-	:: id != 0 || ok -> goto release
-	:: else ->
+	:: UNCERTAIN -> /* discardUncertain: the list is searched until nothing can appear in it any more */
+		atomic {
+			id = 0;
+			j = JOBS;
+			do
+			:: j == 0 -> break
+			:: j > 0 && listed[j] && LIVES(j) -> id = j; discard(j); j--
+			:: j > 0 && !(listed[j] && LIVES(j)) -> j--
+			od
+		};
 		if
-		:: SETTLED[c.nonce] -> goto top
-		:: atomic { !api.exists || !fresh[me] -> goto top }
+		:: id != 0 || ok
+		:: id == 0 && !ok ->
+			if
+			:: SETTLED[c.nonce] -> goto top
+			:: atomic { !api.exists || !fresh[me] -> goto top }
+			fi
 		fi
+	:: else
 	fi;
-
-discard: /* a running job is cancelled; a finished one whose transcript is not stored is kept */
-	atomic {
-		kept[id] = (remote[id] == DONE && !c.stored);
-		remote[id] = (LIVES(id) && !kept[id] -> DELETED : remote[id])
-	};
+#endif
+	if
+	:: c.givenUp -> /* discardGivenUp: one search, when nothing can arrive under the latest claim any more */
+#ifndef SEARCH_EARLY
+		if
+		:: c.notCreated || SETTLED[c.nonce]
+		:: atomic { !api.exists || !fresh[me] -> goto top }
+		fi;
+#endif
+		atomic {
+			j = JOBS;
+			do
+			:: j == 0 -> break
+			:: j > 0 && listed[j] && LIVES(j) && j != c.record -> discard(j); j--
+			:: j > 0 && !(listed[j] && LIVES(j) && j != c.record) -> j--
+			od
+		}
+	:: else
+	fi;
 
 release:
 	MAY_DIE;
@@ -490,15 +592,22 @@ end:
 	skip
 }
 
+inline list(k) {
+	listed[k] = true;
+#if defined(PAUSE) && defined(DELETION)
+	late[k] = late[k] && (api.deleting || !api.exists)
+#endif
+}
+
 /* The provider: it lists with a lag, works, and notifies. */
 active proctype Provider() {
 	byte j, tries;
 	bool ok, died;
 end:
 	do
-	:: atomic { accepted >= 1 && !listed[1] -> listed[1] = true }
-	:: atomic { accepted >= 2 && !listed[2] -> listed[2] = true }
-	:: atomic { accepted >= 3 && !listed[3] -> listed[3] = true }
+	:: atomic { accepted >= 1 && !listed[1] -> list(1) }
+	:: atomic { accepted >= 2 && !listed[2] -> list(2) }
+	:: atomic { accepted >= 3 && !listed[3] -> list(3) }
 	:: atomic { remote[1] == RUNNING -> remote[1] = DONE; j = 1; goto notify }
 	:: atomic { remote[2] == RUNNING -> remote[2] = DONE; j = 2; goto notify }
 	:: atomic { remote[3] == RUNNING -> remote[3] = DONE; j = 3; goto notify }
@@ -537,16 +646,23 @@ end:
 #ifdef DELETION
 active proctype User() {
 	if
-	:: atomic { api.deleting = true; written() }
-	:: true
+	:: atomic { api.exists -> api.deleting = true; written() }
+	:: api.exists
 	fi
 }
+#endif
+
+/* What lives when its object is gone was left there on purpose, or came when nobody looked any more. */
+#if defined(PAUSE) && defined(DELETION)
+#define WANTED(j) (!LIVES(j) || kept[j] || late[j])
+#else
+#define WANTED(j) (!LIVES(j) || kept[j])
 #endif
 
 /* Where nothing can happen any more, it must be a good end. */
 proctype Judge() {
 	timeout;
-	assert(LIVING <= 1);                                /* what cannot be prevented was noticed and deleted */
+	assert(!api.exists || LIVING <= 1);                 /* what cannot be prevented was noticed and deleted */
 	assert(!api.exists || api.finished);                /* no job is stuck, nor is a finalizer */
 #if defined(PAUSE) && defined(NOTIFICATIONS)
 	/* The notification of a surplus job may have brought it: a whole transcript of the same media. */
@@ -554,7 +670,7 @@ proctype Judge() {
 #else
 	assert(!api.exists || (api.record != 0 && api.stored && durable[api.record])); /* no transcript is lost */
 #endif
-	assert(api.exists || ((!LIVES(1) || kept[1]) && (!LIVES(2) || kept[2]) && (!LIVES(3) || kept[3]))) /* nobody pays for what nobody wants */
+	assert(api.exists || (WANTED(1) && WANTED(2) && WANTED(3))) /* nobody pays for what nobody wants */
 }
 
 init {
