@@ -259,7 +259,7 @@ func (o *observers) remove(w *watch) {
 	}
 }
 
-// schedule has a job looked at at a time, or sooner if it is to be. The caller holds the lock.
+// schedule has a look made at a job when it is time, or sooner if it is to be. The caller holds the lock.
 func (o *observers) schedule(w *watch, at time.Time) {
 	if !w.scheduled() || at.Before(w.due) {
 		w.due = at

@@ -274,7 +274,7 @@ func FuzzRound(f *testing.F) {
 	f.Add(uint64(3), uint16(40), uint16(400), uint32(5000), uint8(20), uint8(7))
 	f.Add(uint64(4), uint16(2), uint16(0), uint32(1), uint8(0), uint8(1))
 	f.Fuzz(func(t *testing.T, seed uint64, watched, others uint16, spread uint32, oddity, limit uint8) {
-		random := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // a test's, that is to be the same again
+		random := rand.New(rand.NewPCG(seed, seed))
 		created := func() time.Time {
 			return epoch.Add(time.Duration(random.Int64N(int64(spread)+1)) * time.Millisecond).Add(time.Duration(random.IntN(1000)) * time.Microsecond)
 		}

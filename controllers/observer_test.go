@@ -244,7 +244,7 @@ func TestScale_amongMany(t *testing.T) {
 	}
 }
 
-// Backends whose list does not tell whose jobs are are asked about each.
+// Backends whose list does not tell whose a job is are asked about each.
 func TestObserver_listWithoutTracking(t *testing.T) {
 	t.Parallel()
 	tower := newWatchtower(t, simulator.Options{Backend: simulator.BackendAppliance}, speechmatics.Appliance)

@@ -97,7 +97,7 @@ func (c *Client) nextPage(ctx context.Context, pages *pager, before func(context
 	}
 	var page []*Job
 	call := listCall(opListJobs, pages.query())
-	resp, err := c.readPage(ctx, call, func(job *Job) { page = append(page, job) })
+	resp, err := c.readPage(ctx, call, func(job *Job) { page = append(page, job) }) //nolint:bodyclose // readPage has closed it
 	if err != nil {
 		return nil, false, err
 	}
@@ -120,7 +120,7 @@ func (c *Client) ListPage(ctx context.Context, createdBefore time.Time, visit fu
 	if err != nil {
 		return err
 	}
-	_, err = c.readPage(ctx, listCall(opListPage, pages.query()), visit)
+	_, err = c.readPage(ctx, listCall(opListPage, pages.query()), visit) //nolint:bodyclose // readPage has closed it
 	return err
 }
 
