@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -330,10 +331,10 @@ func (r *run) deliverToEarlier() {
 	r.create(r.few() + r.few())
 	r.eventually(patience, "first attempts are given up", func() (string, error) {
 		return r.unfinished(func(object *v1alpha1.TranscriptionJob) bool {
-			return object.Status.FailedAttempts != nil || object.Status.CompletionTime != nil
+			return ptr.Deref(object.Status.FailedAttempts, 0) > 0 || object.Status.CompletionTime != nil
 		})
 	})
-	letters := postman.letters()
+	letters := r.untilKept(postman)
 	r.random.Shuffle(len(letters), func(i, j int) { letters[i], letters[j] = letters[j], letters[i] })
 	early := letters[:len(letters)*2/3]
 	for _, l := range early {

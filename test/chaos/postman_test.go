@@ -133,6 +133,9 @@ func (r *run) post(l letter) int {
 // postAll delivers letters in random order, some of them twice, and wants each to be acknowledged.
 func (r *run) postAll(letters []letter) {
 	r.Helper()
+	if len(letters) == 0 {
+		r.Errorf("there is no notification to deliver")
+	}
 	letters = slices.Clone(letters)
 	for i := range letters {
 		if r.random.IntN(4) == 0 {
