@@ -45,6 +45,7 @@ const (
 
 // TestProtocol has every order of events tried, and finds none with a bad end.
 func TestProtocol(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		variant string
@@ -77,6 +78,7 @@ func TestProtocol(t *testing.T) {
 
 // TestEveryRunEnds has no run go on for ever, whatever is scheduled: TestProtocol asks at the ends what has to happen eventually.
 func TestEveryRunEnds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		variant string
@@ -110,6 +112,7 @@ func skipUnlessFull(t *testing.T, large bool) {
 
 // TestMutations takes one step of the protocol away at a time. Each has its counterexample, of the kind that the step prevents.
 func TestMutations(t *testing.T) {
+	t.Parallel()
 	const (
 		twice  = "<=1\\)"                  // two jobs for one attempt
 		lost   = "durable\\[api.record\\]" // a transcript is lost
