@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -183,7 +184,14 @@ func (tower *watchtower) gets(counts simulator.RequestCounts) int {
 	return counts.Total(simulator.OperationGet)
 }
 
-func (tower *watchtower) finish() { tower.clock.Step(25 * time.Hour) }
+// finish has all jobs come to their end.
+func (tower *watchtower) finish() {
+	tower.t.Helper()
+	tower.clock.Step(25 * time.Hour)
+	tower.await(func() bool {
+		return !slices.ContainsFunc(tower.simulator.Jobs(), func(j simulator.JobState) bool { return j.Status == "running" })
+	})
+}
 
 // TestScale_round has the project to itself: a round costs a request for a hundred jobs, and wakes nobody as long as they run. What has
 // finished is told once, and costs nothing any more.
