@@ -196,7 +196,7 @@ func TestBackendFlag(t *testing.T) {
 
 func TestClockOffsetFlag(t *testing.T) {
 	p := launch(t, "--api-key", "key-1", "--clock-offset", "-48h")
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/healthz", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/healthz", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
