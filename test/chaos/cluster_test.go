@@ -19,6 +19,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
 	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 	"github.com/transcription-operator/transcription-operator/test/harness"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
@@ -77,7 +78,7 @@ func clusterScenarios() []scenario {
 		{
 			name: "leader-killed", fault: "leader killed; the other manager takes over",
 			story:  "of two managers the one with the lease gets SIGKILL, several times",
-			system: twoManagers(nil),
+			system: twoManagers,
 			breaks: func(r *run) {
 				for range 3 {
 					r.create(8)
@@ -99,16 +100,8 @@ func clusterScenarios() []scenario {
 	}
 }
 
-// twoManagers is a system of two managers, of which each obeys the orders of its own.
-func twoManagers(orders func(r *run) map[int][]string) func(r *run) harness.SystemOptions {
-	return func(r *run) harness.SystemOptions {
-		options := harness.SystemOptions{Managers: 2, Receivers: 2}
-		if orders != nil {
-			options.ManagerRuns = orders(r)
-		}
-		return options
-	}
-}
+// twoManagers is a system of two managers, of which one has the lease.
+func twoManagers(*run) harness.SystemOptions { return harness.SystemOptions{Managers: 2, Receivers: 2} }
 
 // stoppedLeader stops (SIGSTOP) whoever has the lease at a point in mid-submission, until the lease is over and the other one has taken
 // over; then it goes on where it was.
@@ -121,72 +114,57 @@ func stoppedLeader(at crashpoint.Point, surplus bool) scenario {
 		name: "leader-stopped-at-" + string(at), fault: "leader stopped past its lease, and continued",
 		story: "the manager with the lease stands still at " + string(at) + " until the other one has taken over, and then goes on",
 		short: short, surplus: surplus,
-		system: twoManagers(func(r *run) map[int][]string {
-			orders := map[int][]string{}
-			for range 2 * stopsOfEach() { // whether what was stopped still gets through, is decided anew each time
-				manager := len(orders[0]) - len(orders[1])
-				orders[manager] = append(orders[manager], crashpointVariable+"="+order(at, 1+r.random.IntN(4), "stop"))
+		system: func(r *run) harness.SystemOptions {
+			options := twoManagers(r)
+			options.Unnotified = at == crashpoint.Searched // nobody tells then what is searched for
+			options.ManagerRuns = map[int][]string{}
+			for range stops() {
+				options.ManagerRuns[0] = append(options.ManagerRuns[0], crashpointVariable+"="+order(at, 1+r.random.IntN(4), "stop"))
 			}
-			return orders
-		}),
-		breaks: (*run).continueStopped,
+			return options
+		},
+		breaks: func(r *run) { r.continueStopped(at) },
 	}
 }
 
-// continueStopped creates jobs, and lets each manager that stands still go on after longer than lease and claim last.
-func (r *run) continueStopped() {
-	r.Helper()
-	timings := r.system.Timings()
-	shortest := max(timings.LeaseDuration, timings.SubmissionWindow) + 2*time.Second
-	stands := map[*harness.Program]time.Duration{}
-	for _, manager := range r.system.Managers {
-		stands[manager] = r.between(shortest, shortest+3*time.Second)
-	}
-	var watched sync.WaitGroup
-	ctx, cancel := context.WithCancel(r.ctx)
-	defer cancel()
-	for manager, d := range stands {
-		watched.Go(func() { continueAfter(ctx, manager, d) })
-	}
-	for range 3 * stopsOfEach() {
-		r.create(6)
-		r.wait(r.between(time.Second, 3*time.Second))
-	}
-	r.eventually(patience, "every job has finished", func() (string, error) { return r.unfinished(r.isFinished) })
-	cancel()
-	watched.Wait()
-}
-
-// stopsOfEach is how often each manager is stopped: it ends when it is continued and finds its lease lost, and begins anew.
-func stopsOfEach() int {
+// stops is how often the leader is stopped: whether what was stopped still gets through is decided anew each time.
+func stops() int {
 	if *duration == 0 && *only == "" {
-		return 1
+		return 2
 	}
-	return 4
+	return 6
 }
 
-// continueAfter lets a program go on, some time after it says that it stands still, as often as it does, until the context ends.
-func continueAfter(ctx context.Context, program *harness.Program, d time.Duration) {
-	ticker := time.NewTicker(lookInterval)
-	defer ticker.Stop()
-	for continued := 0; ; {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			_ = program.Continue() // that it did not shows in the run
-			return
-		}
-		if log, err := program.Log(); err != nil || bytes.Count(log, []byte(": stop\n")) == continued {
-			continue
-		}
-		continued++
-		timer := time.NewTimer(d)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		_ = program.Continue()
+// continueStopped has the first manager lead, until it stands still; has the second one take over; and lets the first one go on after longer
+// than lease, claim and search last.
+func (r *run) continueStopped(at crashpoint.Point) {
+	r.Helper()
+	if at == crashpoint.Searched { // what is searched for are submissions without an answer
+		r.must(r.system.API.SetFaults(r.ctx, simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate}))
+	}
+	timings := r.system.Timings()
+	takenOver := timings.LeaseDuration + timings.SubmissionWindow + timings.ListLag + timings.ClockSkew
+	stopped, other := r.system.Managers[0], r.system.Managers[1]
+	for n := range stops() {
+		r.must(other.Hold())
+		r.create(8)
+		r.eventually(patience, "the leader stands still", func() (string, error) {
+			log, err := stopped.Log()
+			if seen := bytes.Count(log, []byte(": stop\n")); seen <= n {
+				return fmt.Sprintf("it has %d times", seen), err
+			}
+			return "", nil
+		})
+		other.Release()
+		r.wait(r.between(takenOver, takenOver+2*time.Second))
+		starts := stopped.Starts()
+		r.must(stopped.Continue())
+		r.eventually(patience, "it has found its lease lost", func() (string, error) {
+			if stopped.Starts() == starts {
+				return "it has not ended", nil
+			}
+			return "", nil
+		})
 	}
 }
 
