@@ -235,6 +235,30 @@ func TestRound_remembers(t *testing.T) {
 	}
 }
 
+// Pages that are behind what they have cost end with the round's requests, though each of them settles a job.
+func TestRound_endsWithItsRequests(t *testing.T) {
+	t.Parallel()
+	lookups := exactly(ours(20, 0))
+	for i := range lookups {
+		lookups[i].from = epoch.Add(-time.Hour)
+	}
+	r := newRound(lookups, &spans{})
+	for {
+		before, ok := r.nextPage()
+		if !ok {
+			break
+		}
+		p := page{jobs: pageSize, oldest: before.Add(-2 * listPrecision), found: map[types.UID]bool{}}
+		if r.pages > 2 {
+			p.found[r.pending[0].uid] = true
+		}
+		r.read(p)
+	}
+	if r.pages != 20 || len(r.rest()) > 0 {
+		t.Errorf("%d pages and %d single requests for 20 jobs", r.pages, len(r.rest()))
+	}
+}
+
 // What is left comes first in the next round.
 func TestRound_leftAreFirst(t *testing.T) {
 	t.Parallel()

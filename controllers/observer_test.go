@@ -297,6 +297,46 @@ func TestObserver_asksWhereTheListIsNotEnough(t *testing.T) {
 	}
 }
 
+// What the list says settles a look only if it is all that the reconciler needs.
+func TestTellsEnough(t *testing.T) {
+	t.Parallel()
+	because := []speechmatics.JobError{{Message: "no speech"}}
+	for want, jobs := range map[bool][]speechmatics.Job{
+		true:  {{Status: speechmatics.JobRunning}, {Status: speechmatics.JobDone}, {Status: speechmatics.JobRejected, Errors: because}},
+		false: {{Status: speechmatics.JobRejected}, {Status: speechmatics.JobDeleted, Errors: because}, {Status: speechmatics.JobExpired}, {Status: "aligning"}},
+	} {
+		for _, job := range jobs {
+			if got := tellsEnough(&job); got != want {
+				t.Errorf("%s with %d errors: %t", job.Status, len(job.Errors), got)
+			}
+		}
+	}
+}
+
+// Those who ask for a look one after the other are looked at together; but they are not kept waiting by newcomers for ever.
+func TestObserver_gathers(t *testing.T) {
+	t.Parallel()
+	tower := newWatchtower(t, simulator.Options{}, speechmatics.SaaS)
+	tower.submit(40, time.Second)
+	tower.run()
+	before := tower.simulator.Requests()
+	began := tower.clock.Now()
+	for i := range tower.remote {
+		q := tower.question(i)
+		q.urgent = true
+		tower.observers.ask(q)
+		tower.clock.Step(maxQuiet / 2)
+		tower.settle()
+		if took := tower.simulator.Requests().Since(before); took.Total() > 0 {
+			if waited := tower.clock.Now().Sub(began); waited < towerPoll/gatherShare {
+				t.Fatalf("the first round began after %s, with %v", waited, took)
+			}
+			return
+		}
+	}
+	t.Error("newcomers have kept the first round from beginning")
+}
+
 // Of a job that runs only what is not known yet is news; to somebody who needs an answer everything is.
 func TestObserver_news(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,7 @@ func TestScale_restart(t *testing.T) {
 		func(_ *world, o *simulator.Options) {
 			o.Limits = simulator.Limits{SubmissionsPerSecond: plenty, ReadsPerSecond: plenty, RunningJobs: plenty}
 		},
+		withPatience(), // or the account's key would be tried every other second, with the list
 		withOptions(func(o *Options) { o.PollInterval = sized(30*time.Second, 6*time.Second) }))
 	account := w.account()
 	p := w.takenUp(account)
