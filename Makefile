@@ -36,6 +36,8 @@ DURATION ?= 30m
 SEED ?= 0
 ONLY ?=
 REPORT ?= bin/chaos.md
+# The packages that run the whole system as processes. `test` runs them by themselves: beside them, other tests would wait too long.
+WHOLE_SYSTEM := /test/(chaos|isolation)$$
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 
@@ -99,7 +101,9 @@ lint-api:
 .PHONY: test
 test: ## Run all tests with the race detector, then each fuzz target for FUZZTIME.
 	@[ -n "$(RACE)" ] || echo "test: no C compiler here, so the race detector is off (apt-get install gcc libc6-dev)"
-	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test $(RACE) $(GOTESTFLAGS) ./...
+	assets=$$(hack/control-plane.sh); export KUBEBUILDER_ASSETS=$$assets; \
+		go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(WHOLE_SYSTEM)'); \
+		go test $(RACE) $(GOTESTFLAGS) -p 1 $$(go list ./... | grep -E '$(WHOLE_SYSTEM)')
 	go test $(RACE) -tags chaos ./internal/crashpoint
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
