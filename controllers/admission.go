@@ -186,6 +186,16 @@ func (l *limits) waits(job *v1alpha1.TranscriptionJob, account types.UID) bool {
 	return true
 }
 
+// crowd is how many jobs wait at least where there are many.
+const crowd = 16
+
+// isCrowded reports whether so many jobs wait that one more has time.
+func (l *limits) isCrowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.line.len() >= crowd
+}
+
 // enqueue has a job wait for its turn. The caller holds the lock.
 func (l *limits) enqueue(job *v1alpha1.TranscriptionJob, account types.UID) {
 	c := candidateOf(job, account)

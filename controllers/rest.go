@@ -36,6 +36,8 @@ type rest struct {
 	// done is when the remote job doneID was first seen to be done.
 	done   time.Time
 	doneID string
+	// stoodBack means that the job has let those of other accounts go first.
+	stoodBack bool
 	// inVain counts the deliveries that left what left names.
 	inVain int32
 	left   string
@@ -74,6 +76,19 @@ func (rs *rests) wake(uid types.UID) {
 	r.until = time.Time{}
 	r.wakes++
 	rs.jobs[uid] = r
+}
+
+// standBack reports whether a job is to let those of other accounts go first, which it does once.
+func (rs *rests) standBack(uid types.UID) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.jobs[uid]
+	if r.stoodBack {
+		return false
+	}
+	r.stoodBack = true
+	rs.jobs[uid] = r
+	return true
 }
 
 // forget drops what is known of a job.

@@ -27,6 +27,10 @@ import (
 // errClaimExpired is what the fence says of a submission that took too long.
 var errClaimExpired = errors.New("the time that the claim allows for the submission is over")
 
+// errStoodBack ends the first pass over a job whose account has many waiting: it is made when there is nothing else to do. The jobs of others
+// need not wait until each of a crowd was looked at, which could not be submitted now anyway.
+var errStoodBack = errors.New("the jobs of other accounts go first")
+
 // recordTimeout bounds the record of an accepted submission when the manager is shutting down.
 const recordTimeout = 30 * time.Second
 
@@ -42,16 +46,19 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if p.limits.waits(s.job, p.account.UID) {
 		return s.waiting(p), nil
 	}
+	if p.limits.isCrowded() && r.rests.standBack(s.job.UID) {
+		return verdict{}, errStoodBack
+	}
 	in, err := r.prepare(ctx, s, p)
 	if err != nil {
 		r.providers.release(s.job.UID)
 		return verdict{}, err
 	}
-	if err := s.takeHand(p); err != nil {
-		return verdict{}, err
-	}
 	if !p.limits.admit(s.job, p.account.UID) {
 		return s.waiting(p), nil
+	}
+	if err := s.takeHand(p); err != nil {
+		return verdict{}, err // it keeps its place
 	}
 	crashpoint.At(crashpoint.Admitted)
 	if err := r.claimAttempt(ctx, s, p); err != nil {

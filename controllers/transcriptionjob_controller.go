@@ -69,6 +69,8 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 	after, err := r.pass(ctx, s)
 	var busy *busyError
 	switch {
+	case errors.Is(err, errStoodBack):
+		return reconcile.Result{RequeueAfter: time.Millisecond, Priority: &crowdPriority}, nil
 	case apierrors.IsConflict(err) || errors.Is(err, errReloaded):
 		// Somebody else wrote the object meanwhile, and the cache will have it in a moment. Nothing was lost.
 		after, err = jitter(2*staleDelay), nil
@@ -81,6 +83,9 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 
 // requeuePriority is set explicitly: a request that a restart put into the queue with a low priority would keep it otherwise.
 var requeuePriority = 0
+
+// crowdPriority is that of a job whose account has many waiting.
+var crowdPriority = requeuePriority - 1
 
 // forgetNamed drops what is kept in memory about the job of a name that is gone.
 func (r *JobReconciler) forgetNamed(name types.NamespacedName) {
