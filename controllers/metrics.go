@@ -77,7 +77,7 @@ func newMetrics(registry prometheus.Registerer, atRisk *risks) (*metrics, error)
 		}),
 		uncleaned: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "remote_jobs_left_total",
-			Help: "Deleted TranscriptionJobs whose remote job could not be deleted.",
+			Help: "Remote jobs that were to be deleted and are or may be left at the provider: with their TranscriptionJob, after a rejection or a deadline, once stored, or as a surplus.",
 		}),
 		turns: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: metricsNamespace, Name: "limit_wait_seconds",

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,29 +101,6 @@ func TestRejections_reachable(t *testing.T) {
 	}
 }
 
-// docTable returns the cells of the rows below a header in docs/jobs.md.
-func docTable(t *testing.T, header string) [][]string {
-	t.Helper()
-	page, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "jobs.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, found := strings.Cut(string(page), header+"\n")
-	if !found {
-		t.Fatalf("docs/jobs.md has no table %q", header)
-	}
-	table, _, _ = strings.Cut(table, "\n\n")
-	var rows [][]string
-	for _, line := range strings.Split(table, "\n")[1:] {
-		cells := strings.Split(strings.Trim(line, "| "), "|")
-		for i, cell := range cells {
-			cells[i] = strings.Trim(cell, " `")
-		}
-		rows = append(rows, cells)
-	}
-	return rows
-}
-
 // TestRejections_documented holds the tables of docs/jobs.md to the rules, in both directions.
 func TestRejections_documented(t *testing.T) {
 	t.Parallel()
@@ -146,7 +121,7 @@ func TestRejections_documented(t *testing.T) {
 		want = append(want, row(rule.text, rule))
 	}
 	want = append(want, row("anything else, or nothing", ruleFor("")))
-	if diff := cmp.Diff(want, firstThree(docTable(t, "| the message contains | reason | another attempt | because |"))); diff != "" {
+	if diff := cmp.Diff(want, firstThree(testenv.Table(t, "docs/jobs.md", "| the message contains | reason | another attempt | because |"))); diff != "" {
 		t.Errorf("docs/jobs.md, messages (-want +got):\n%s", diff)
 	}
 	want = nil
@@ -154,7 +129,7 @@ func TestRejections_documented(t *testing.T) {
 		want = append(want, row(string(outcome), rule))
 	}
 	slices.SortFunc(want, slices.Compare)
-	if diff := cmp.Diff(want, firstThree(docTable(t, "| `status` of the notification | reason | another attempt | because |"))); diff != "" {
+	if diff := cmp.Diff(want, firstThree(testenv.Table(t, "docs/jobs.md", "| `status` of the notification | reason | another attempt | because |"))); diff != "" {
 		t.Errorf("docs/jobs.md, outcomes (-want +got):\n%s", diff)
 	}
 }
@@ -192,7 +167,7 @@ func TestRefusals_documented(t *testing.T) {
 		}
 		got = append(got, []string{strconv.Itoa(code), v.reason, map[ending]string{unfinished: "waits", failed: "failed"}[v.ending]})
 	}
-	if diff := cmp.Diff(docTable(t, "| answer | reason | what follows |"), got); diff != "" {
+	if diff := cmp.Diff(testenv.Table(t, "docs/jobs.md", "| answer | reason | what follows |"), got); diff != "" {
 		t.Errorf("what follows (-docs/jobs.md +is):\n%s", diff)
 	}
 }

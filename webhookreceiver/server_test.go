@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
 	"github.com/transcription-operator/transcription-operator/notification"
 )
 
@@ -67,6 +68,11 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("there is no %s", want)
 		}
 	}
+}
+
+// TestMetrics_documented holds the receiver's metrics to docs/operations.md, in both directions.
+func TestMetrics_documented(t *testing.T) {
+	testenv.CheckMetrics(t, "### Webhook receiver", start(t).server.metrics.registry)
 }
 
 func TestHealth(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
 )
 
 // complete are flags that are enough.
@@ -99,6 +101,36 @@ func TestParseFlags_timings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTimings_documented holds the timings to docs/operations.md, in both directions.
+func TestTimings_documented(t *testing.T) {
+	var want [][]string
+	for _, f := range (&timings{}).flags() {
+		want = append(want, []string{"--" + f.name, short(f.fallback), short(f.shortest) + " to " + short(f.longest)})
+	}
+	rows := testenv.Table(t, "docs/operations.md", "| flag | default | range | what it is | touch it when |")
+	for i, cells := range rows {
+		if len(cells) != 5 || cells[3] == "" || cells[4] == "" {
+			t.Fatalf("the row %q does not say what it is and when to touch it", cells)
+		}
+		rows[i] = cells[:3]
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("docs/operations.md, timings (-want +got):\n%s", diff)
+	}
+}
+
+// short is a duration without the units of which it has none.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // TestParseFlags_help shows every flag and is no error.

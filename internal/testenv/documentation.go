@@ -33,6 +33,30 @@ func Documented(t testing.TB, file string, words ...string) string {
 	return found[0]
 }
 
+// Table returns the rows of the documentation's table that has the header, in a file named from the repository's root: its cells without the
+// marks of code around them.
+func Table(t testing.TB, file, header string) [][]string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(Root(), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(page), header+"\n")
+	if !found {
+		t.Fatalf("%s has no table %q", file, header)
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	var rows [][]string
+	for _, line := range strings.Split(table, "\n")[1:] {
+		cells := strings.Split(strings.Trim(line, "| "), "|")
+		for i, cell := range cells {
+			cells[i] = strings.Trim(cell, " `")
+		}
+		rows = append(rows, cells)
+	}
+	return rows
+}
+
 // commands are the commands in all blocks of shell of a Markdown text.
 func commands(markdown string) []string {
 	var all []string

@@ -1,0 +1,70 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
+)
+
+// TestMetrics_documented holds the manager's metrics to docs/operations.md, in both directions.
+func TestMetrics_documented(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	if _, err := newMetrics(registry, newRisks()); err != nil {
+		t.Fatal(err)
+	}
+	testenv.CheckMetrics(t, "### Manager", registry)
+}
+
+// TestReasons_documented holds what STATUS may say to the README, in both directions.
+func TestReasons_documented(t *testing.T) {
+	t.Parallel()
+	var documented []string
+	for _, row := range testenv.Table(t, "README.md", "| STATUS | meaning |") {
+		for reason := range strings.SplitSeq(row[0], ", ") {
+			documented = append(documented, strings.Trim(reason, "`"))
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(reasonsOfJobs(t), documented); diff != "" {
+		t.Errorf("README.md, STATUS (-constants +documented):\n%s", diff)
+	}
+}
+
+// reasonsOfJobs are the constants of v1alpha1 that are reasons of a job's condition Ready: those of the groups whose comments say so.
+func reasonsOfJobs(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(testenv.Root(), "api", "v1alpha1", "conditions.go"), nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string
+	for _, declaration := range file.Decls {
+		group, ok := declaration.(*ast.GenDecl)
+		if !ok || !strings.HasPrefix(group.Doc.Text(), "Reasons of a job ") {
+			continue
+		}
+		for _, spec := range group.Specs {
+			reason, err := strconv.Unquote(spec.(*ast.ValueSpec).Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reasons = append(reasons, reason)
+		}
+	}
+	slices.Sort(reasons)
+	return reasons
+}
