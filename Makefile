@@ -30,11 +30,12 @@ NAMESPACE := transcription-system
 FUZZTIME ?= 3s
 # The race detector needs a C compiler, with the C library's headers. CI has one; without one, tests run without it.
 RACE = $(shell echo '\#include <stdlib.h>' | $$(go env CC) -E -x c - >/dev/null 2>&1 && echo -race)
-# How long `chaos` breaks things, what its choices follow from (0: any), which scenarios it runs (a regular expression) and where the
-# table goes.
+# How long `chaos` breaks things, what its choices follow from (0: any), which scenarios it runs (a regular expression), whether those
+# are of the size that they have in `make test`, and where the table goes.
 DURATION ?= 30m
 SEED ?= 0
 ONLY ?=
+SMALL ?= false
 REPORT ?= bin/chaos.md
 # The packages that run the whole system as processes. `test` runs them by themselves: beside them, other tests would wait too long.
 WHOLE_SYSTEM := /test/(chaos|isolation)$$
@@ -123,7 +124,7 @@ scale: ## Run the tests of many jobs with their full sizes, and print figures (s
 chaos: ## Break processes, connections and answers for DURATION, and check that nothing is lost or paid for twice (SEED=…, ONLY=…).
 	@mkdir -p bin
 	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 0 -v ./test/chaos -run '^TestChaos$$' \
-		-chaos.duration=$(DURATION) -chaos.seed=$(SEED) -chaos.only='$(ONLY)' -chaos.report='$(abspath $(REPORT))'
+		-chaos.duration=$(DURATION) -chaos.seed=$(SEED) -chaos.only='$(ONLY)' -chaos.small=$(SMALL) -chaos.report='$(abspath $(REPORT))'
 
 .PHONY: demo
 demo: build bin/control-plane ## Transcribe real files through the real programs, on this machine, and check the results.

@@ -118,7 +118,7 @@ func stoppedLeader(at crashpoint.Point, surplus bool) scenario {
 			options := twoManagers(r)
 			options.Unnotified = at == crashpoint.Searched // nobody tells then what is searched for
 			options.ManagerRuns = map[int][]string{}
-			for range stops() {
+			for range r.stops() {
 				options.ManagerRuns[0] = append(options.ManagerRuns[0], crashpointVariable+"="+order(at, 1+r.random.IntN(4), "stop"))
 			}
 			return options
@@ -128,8 +128,8 @@ func stoppedLeader(at crashpoint.Point, surplus bool) scenario {
 }
 
 // stops is how often the leader is stopped: whether what was stopped still gets through is decided anew each time.
-func stops() int {
-	if *duration == 0 && *only == "" {
+func (r *run) stops() int {
+	if r.small {
 		return 2
 	}
 	return 6
@@ -145,17 +145,26 @@ func (r *run) continueStopped(at crashpoint.Point) {
 	timings := r.system.Timings()
 	takenOver := timings.LeaseDuration + timings.SubmissionWindow + timings.ListLag + timings.ClockSkew
 	stopped, other := r.system.Managers[0], r.system.Managers[1]
-	for n := range stops() {
+	for n := range r.stops() {
 		r.must(other.Hold())
 		r.create(8)
 		r.eventually(patience, "the leader stands still", func() (string, error) {
 			log, err := stopped.Log()
-			if seen := bytes.Count(log, []byte(": stop\n")); seen <= n {
+			if seen := bytes.Count(log, []byte("crashpoint "+string(at)+": stop\n")); seen <= n {
 				return fmt.Sprintf("it has %d times", seen), err
 			}
 			return "", nil
 		})
+		before, err := other.Log()
+		r.must(err)
 		other.Release()
+		r.eventually(patience, "the other manager has taken over", func() (string, error) {
+			log, err := other.Log()
+			if !bytes.Contains(log[len(before):], []byte("Starting workers")) {
+				return "it has not begun to work", err
+			}
+			return "", nil
+		})
 		r.wait(r.between(takenOver, takenOver+2*time.Second))
 		starts := stopped.Starts()
 		r.must(stopped.Continue())

@@ -77,7 +77,7 @@ var essential = append([]crashpoint.Point{
 // not last for ever, it ends at another one, which is passed often. In the short form it is those of the points that are essential.
 func (r *run) orders(action string, points []crashpoint.Point, often crashpoint.Point) []string {
 	points = slices.Clone(points)
-	if *duration == 0 && *only == "" {
+	if r.small {
 		points = slices.DeleteFunc(points, func(p crashpoint.Point) bool { return !slices.Contains(essential, p) })
 	}
 	r.random.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
@@ -112,9 +112,9 @@ func (r *run) everyWay() {
 		simulator.Fault{Kind: simulator.FaultNotificationLost, Probability: 0.3},
 		simulator.Fault{Kind: simulator.FaultNotificationEarly, Probability: 0.1},
 	))
-	batches := 3
-	if *duration > 0 || *only != "" {
-		batches = 10
+	batches := 10
+	if r.small {
+		batches = 3
 	}
 	for batch := range batches {
 		jobs := r.create(6)

@@ -5,12 +5,9 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -25,13 +22,18 @@ var (
 	duration = flag.Duration("chaos.duration", 0, "how long to go on: every scenario is run at least once, and then they are run in random order; 0 runs the short form, or the scenarios of -chaos.only once")
 	seed     = flag.Uint64("chaos.seed", 0, "what all choices follow from; 0 takes 1 for the short form, and any for the rest")
 	only     = flag.String("chaos.only", "", "regular expression: the scenarios that are run")
+	small    = flag.Bool("chaos.small", false, "the scenarios of -chaos.only are of the size of the short form")
 	lanes    = flag.Int("chaos.lanes", 4, "how many runs there are at a time")
 	report   = flag.String("chaos.report", "", "file for the table, as Markdown; beside it, as JSON, all runs")
 	keep     = flag.Bool("chaos.keep", false, "keep logs and files of runs that passed")
 )
 
-// startTimeout bounds the start of the control plane.
-const startTimeout = 2 * time.Minute
+const (
+	// buildTimeout bounds the build of the programs, with a compiler's cache that may be empty.
+	buildTimeout = 15 * time.Minute
+	// startTimeout bounds the start of the control plane.
+	startTimeout = 2 * time.Minute
+)
 
 var (
 	// programs are what is run.
@@ -67,12 +69,14 @@ func runWithCluster(m *testing.M) (code int, err error) {
 		}
 		fmt.Fprintln(os.Stderr, "chaos: logs and files are in", dir)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	building, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
-	if programs, err = harness.Build(ctx, dir, harness.Tag); err != nil {
+	if programs, err = harness.Build(building, dir, harness.Tag); err != nil {
 		return 1, err
 	}
-	if cluster, err = harness.StartCluster(ctx, dir, programs); err != nil {
+	starting, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if cluster, err = harness.StartCluster(starting, dir, programs); err != nil {
 		return 1, err
 	}
 	code = m.Run()
@@ -96,7 +100,7 @@ func TestChaos(t *testing.T) {
 	results := &results{}
 	var exclusive sync.RWMutex
 	var workers sync.WaitGroup
-	plan := newPlan(chosen, master, *duration, *only != "")
+	plan := newPlan(chosen, master, *duration, formOf(*duration, *only, *small))
 	for range *lanes {
 		workers.Go(func() {
 			for {
@@ -120,71 +124,4 @@ func TestChaos(t *testing.T) {
 	if err := results.write(*report); err != nil {
 		t.Error(err)
 	}
-}
-
-// choose finds the scenarios whose name matches.
-func choose(all []scenario, pattern string) ([]scenario, error) {
-	expression, err := regexp.Compile(pattern)
-	if err != nil {
-		return nil, fmt.Errorf("-chaos.only: %w", err)
-	}
-	var chosen []scenario
-	for _, s := range all {
-		if expression.MatchString(s.name) {
-			chosen = append(chosen, s)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, errors.New("-chaos.only: no scenario has such a name")
-	}
-	return chosen, nil
-}
-
-// planned is a run that is to be.
-type planned struct {
-	scenario scenario
-	seed     uint64
-}
-
-// plan says which runs follow one another.
-type plan struct {
-	mu       sync.Mutex
-	runs     []planned // what is run in any case
-	chosen   []scenario
-	random   *rand.Rand
-	deadline time.Time
-}
-
-// newPlan plans the short form, or every scenario once in random order and then any of them until the time is over. The first run of a
-// scenario has the master seed itself, by which a run is repeated alone.
-func newPlan(chosen []scenario, master uint64, d time.Duration, named bool) *plan {
-	p := &plan{chosen: chosen, random: rand.New(rand.NewPCG(master, master)), deadline: time.Now().Add(d)}
-	for _, s := range chosen {
-		runs := 1
-		if d == 0 && !named {
-			runs = s.short
-		}
-		for i := range runs {
-			p.runs = append(p.runs, planned{scenario: s, seed: master + uint64(i)})
-		}
-	}
-	if d > 0 {
-		p.random.Shuffle(len(p.runs), func(i, j int) { p.runs[i], p.runs[j] = p.runs[j], p.runs[i] })
-	}
-	return p
-}
-
-// next is the next run; false means that there is none.
-func (p *plan) next() (planned, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.runs) > 0 {
-		first := p.runs[0]
-		p.runs = p.runs[1:]
-		return first, true
-	}
-	if time.Now().After(p.deadline) {
-		return planned{}, false
-	}
-	return planned{scenario: p.chosen[p.random.IntN(len(p.chosen))], seed: p.random.Uint64()}, true
 }

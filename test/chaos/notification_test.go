@@ -62,8 +62,8 @@ func notificationScenarios() []scenario {
 			breaks: (*run).reorder,
 		},
 		{
-			name: "notifications-late", fault: "notifications hours late",
-			story:  "every job has finished long before its notification comes",
+			name: "notifications-late", fault: "notifications later than everything else",
+			story:  "every job has finished, and all is done for it, when its notification comes: in life hours later, here seconds",
 			breaks: (*run).deliverLate,
 		},
 		{

@@ -97,7 +97,7 @@ func providerScenarios() []scenario {
 			name: "list-lag", fault: "jobs that appear late in lists",
 			story: "new jobs are missing in lists for as long as the manager allows for, and answers to submissions are lost",
 			system: func(r *run) harness.SystemOptions {
-				lag := listLag()
+				lag := r.listLag()
 				options := unnotified("--behaviour", "listLag="+lag.String())(r)
 				options.Timings.ListLag = lag + 500*time.Millisecond
 				return options
@@ -185,10 +185,10 @@ func misbehaves(faults ...simulator.Fault) func(*run) {
 
 // few is a number of jobs.
 func (r *run) few() int {
-	if *duration > 0 {
-		return 4 + r.random.IntN(8)
+	if r.small {
+		return 2 + r.random.IntN(3)
 	}
-	return 2 + r.random.IntN(3)
+	return 4 + r.random.IntN(8)
 }
 
 // order has the provider misbehave; nothing ends it. What was ordered before must have happened, or the run shows nothing.
@@ -207,11 +207,11 @@ func (r *run) order(faults ...simulator.Fault) {
 func withoutLease() []string { return []string{"--leader-elect=false"} }
 
 // listLag is how late jobs appear in lists.
-func listLag() time.Duration {
-	if *duration > 0 {
-		return 30 * time.Second
+func (r *run) listLag() time.Duration {
+	if r.small {
+		return 3 * time.Second
 	}
-	return 3 * time.Second
+	return 30 * time.Second
 }
 
 // slowJobs has jobs take three seconds, so that they can be met while they run.
@@ -299,9 +299,9 @@ func (r *run) replaceKey() {
 // amongForeign fills the project with jobs of others, before and while ours are submitted.
 func (r *run) amongForeign() {
 	r.Helper()
-	jobs := 3000
-	if *duration > 0 {
-		jobs = 20_000
+	jobs := 20_000
+	if r.small {
+		jobs = 3000
 	}
 	r.must(r.system.API.AddForeign(r.ctx, jobs, time.Hour))
 	r.order(simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.6})

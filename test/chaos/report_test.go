@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
@@ -20,6 +21,7 @@ type result struct {
 	Fault    string `json:"fault"`
 	Scenario string `json:"scenario"`
 	Seed     uint64 `json:"seed"`
+	Small    bool   `json:"small,omitempty"`
 	Jobs     int    `json:"jobs"`
 	// Duplicates are attempts that were paid for more than once without being detected, Surplus those that were detected.
 	Duplicates int `json:"duplicates"`
@@ -55,7 +57,7 @@ func (r *results) table() string {
 		rows[one.Fault] = append(rows[one.Fault], one)
 	}
 	var text strings.Builder
-	text.WriteString("\n| fault | runs | jobs | duplicates | surplus, deleted | lost | median, s | longest, s |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
+	text.WriteString("\n| fault | runs | failed | jobs | duplicates | surplus, deleted | lost | median, s | longest, s |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	var faults []string
 	for _, s := range scenarios() {
 		if !slices.Contains(faults, s.fault) && len(rows[s.fault]) > 0 {
@@ -81,23 +83,49 @@ func (r *results) unpassed() []crashpoint.Point {
 	return slices.DeleteFunc(slices.Concat(crashpoint.Manager(), crashpoint.Receiver()), func(p crashpoint.Point) bool { return passed[p] })
 }
 
-// row sums up runs.
+// row sums up runs. The times are those of runs that have passed: one that has failed may never have converged.
 func row(fault string, runs []result) string {
+	if len(runs) == 0 {
+		return ""
+	}
 	var sum result
-	times := make([]time.Duration, 0, len(runs))
+	var times []time.Duration
+	failed := 0
 	for _, one := range runs {
 		sum.Jobs += one.Jobs
 		sum.Duplicates += one.Duplicates
 		sum.Surplus += one.Surplus
 		sum.Lost += one.Lost
+		if one.Failed {
+			failed++
+			continue
+		}
 		times = append(times, one.Converged)
 	}
-	slices.Sort(times)
-	if len(times) == 0 {
-		return ""
+	median, longest := "–", "–"
+	if slices.Sort(times); len(times) > 0 {
+		median, longest = fmt.Sprintf("%.1f", times[len(times)/2].Seconds()), fmt.Sprintf("%.1f", times[len(times)-1].Seconds())
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %.1f | %.1f |\n", fault, len(runs), sum.Jobs, sum.Duplicates, sum.Surplus, sum.Lost,
-		times[len(times)/2].Seconds(), times[len(times)-1].Seconds())
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %s | %s |\n",
+		fault, len(runs), failed, sum.Jobs, sum.Duplicates, sum.Surplus, sum.Lost, median, longest)
+}
+
+// TestRow: what has failed is counted, and flatters no time.
+func TestRow(t *testing.T) {
+	passed := func(d time.Duration) result { return result{Jobs: 2, Converged: d} }
+	failed := result{Jobs: 3, Lost: 1, Failed: true}
+	for _, c := range []struct {
+		runs []result
+		want string
+	}{
+		{[]result{failed, passed(4 * time.Second), failed, passed(6 * time.Second), passed(5 * time.Second)}, "| x | 5 | 2 | 12 | 0 | 0 | 2 | 5.0 | 6.0 |\n"},
+		{[]result{failed}, "| x | 1 | 1 | 3 | 0 | 0 | 1 | – | – |\n"},
+		{nil, ""},
+	} {
+		if got := row("x", c.runs); got != c.want {
+			t.Errorf("row %q, want %q", got, c.want)
+		}
+	}
 }
 
 // write writes the table and all runs to files, if one is named.

@@ -39,6 +39,8 @@ type run struct {
 	ctx      context.Context
 	scenario *scenario
 	seed     uint64
+	// small means that the run is of the size of the short form.
+	small bool
 	// random is what all choices come from; it is not for several goroutines.
 	random *rand.Rand
 	system *harness.System
@@ -61,16 +63,16 @@ func execute(t *testing.T, p planned, results *results) {
 	ctx, cancel := context.WithTimeout(t.Context(), runTimeout)
 	defer cancel()
 	r := &run{
-		T: t, ctx: ctx, scenario: &p.scenario, seed: p.seed,
+		T: t, ctx: ctx, scenario: &p.scenario, seed: p.seed, small: p.small,
 		random: rand.New(rand.NewPCG(p.seed, 1)),
 	}
-	r.result = result{Fault: p.scenario.fault, Scenario: p.scenario.name, Seed: p.seed}
+	r.result = result{Fault: p.scenario.fault, Scenario: p.scenario.name, Seed: p.seed, Small: p.small}
 	r.Logf("%s: %s; seed %d", p.scenario.name, p.scenario.story, p.seed)
 	t.Cleanup(func() {
-		r.result.Failed = t.Failed()
+		r.result.Failed, r.result.Jobs = t.Failed(), len(r.jobs)
 		results.add(r.result)
 		if t.Failed() {
-			r.Logf("to repeat this run: make chaos DURATION=0 SEED=%d ONLY='^%s$'", p.seed, p.scenario.name)
+			r.Logf("to repeat this run: %s", p.again())
 		}
 	})
 	r.start()
@@ -178,7 +180,6 @@ func (r *run) converge() {
 	began := time.Now()
 	r.eventually(patience, "every job has finished", func() (string, error) { return r.unfinished(r.isFinished) })
 	r.result.Converged = time.Since(began)
-	r.result.Jobs = len(r.jobs)
 	r.eventually(patience, "all is done for every job", func() (string, error) { return r.unfinished(isSettled) })
 	r.must(r.system.Ready(r.ctx)) // whoever was killed last may still be starting
 }

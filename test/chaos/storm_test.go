@@ -29,9 +29,9 @@ func stormScenarios() []scenario {
 func (r *run) storm() {
 	r.Helper()
 	r.order(stormFaults...)
-	gusts := 10
-	if *duration > 0 {
-		gusts = 30
+	gusts := 30
+	if r.small {
+		gusts = 10
 	}
 	for range gusts {
 		if r.random.IntN(2) == 0 {
