@@ -79,6 +79,29 @@ func TestRunning_lowered(t *testing.T) {
 	}
 }
 
+// TestRunning_spoiltClaim has somebody spoil the claim of his running job, which he may write: that frees no place for another one, neither at
+// once nor for the next manager.
+func TestRunning_spoiltClaim(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withProcessing(time.Hour))
+	w.account(func(a *v1alpha1.SpeechmaticsAccount) {
+		a.Spec.Limits = &v1alpha1.AccountLimits{RunningJobs: ptr.To(int32(1))}
+	})
+	first := w.job("first")
+	w.awaitReason(first, v1alpha1.ReasonRunning)
+	update(w, first, func(j *v1alpha1.TranscriptionJob) { j.Annotations[notification.ClaimAnnotation] = "garbage" })
+	w.awaitReason(first, v1alpha1.ReasonInvalidClaim)
+	next := w.job("next")
+	w.awaitReason(next, v1alpha1.ReasonWaiting)
+	w.restartManager()
+	w.consistently("only one is at the provider", func() (bool, string) {
+		w.get(next)
+		return len(w.simulator.Jobs()) == 1, fmt.Sprintf("%d are, and the next one says %s", len(w.simulator.Jobs()), readyCondition(next.Status.Conditions).Reason)
+	})
+	w.delete(first)
+	w.awaitReason(next, v1alpha1.ReasonRunning)
+}
+
 // anAccount is the UID of an account that another manager has used.
 const anAccount = types.UID("0b5c9f6e-6f0a-4a51-9f52-2f6a1d0e7c11")
 

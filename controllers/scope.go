@@ -137,6 +137,13 @@ func (s *scope) mayBeAtProvider() bool {
 	return s.recorded() || s.announcedID() != "" || s.submissionUnknown() || s.claimLost()
 }
 
+// knownAtProvider reports whether the current attempt is at the provider as far as the status tells. Those who use a job cannot write that,
+// so that a claim which they spoil frees no place under the limit of running jobs.
+func (s *scope) knownAtProvider() bool {
+	n := s.job.Status.Notification
+	return s.recorded() || (n != nil && n.Attempt == s.attempt())
+}
+
 // suspended reports whether the job is held back.
 func (s *scope) suspended() bool { return valueOf(s.job.Spec.Suspend) }
 

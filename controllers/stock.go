@@ -57,10 +57,13 @@ func activeJobs(ctx context.Context, live client.Reader, namespaces []string) (m
 	return active, nil
 }
 
-// atProvider reports whether an unfinished job is, or may be, at the provider.
+// atProvider reports whether an unfinished job is, or may be, at the provider. A claim that is not its own says nothing about it.
 func atProvider(job *v1alpha1.TranscriptionJob) bool {
 	s := newScope(job, Options{})
-	return !s.held() && s.mayBeAtProvider()
+	if s.held() {
+		return s.knownAtProvider()
+	}
+	return s.mayBeAtProvider()
 }
 
 // activeJobOf tells by which key a job counts: that of its claim, which is written first, and that which is known to see it.
@@ -70,7 +73,7 @@ func activeJobOf(job *v1alpha1.TranscriptionJob) activeJob {
 		active.account = ref.UID
 		active.limits = append(active.limits, limitsID(valueOf(ref.BaseURL), valueOf(ref.KeyFingerprint), ref.UID))
 	}
-	if claim := newScope(job, Options{}).claim; claim != nil {
+	if claim := newScope(job, Options{}).claim; claim != nil && claim.UID == job.UID {
 		active.account = claim.AccountUID
 		active.limits = append(active.limits, limitsID(claim.BaseURL, claim.KeyFingerprint, claim.AccountUID))
 	}

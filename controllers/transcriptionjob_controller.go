@@ -152,7 +152,9 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 // advance decides by the recorded facts which step is due, and does it.
 func (r *JobReconciler) advance(ctx context.Context, s *scope) (verdict, error) {
 	if err := s.foreignClaim(); err != nil {
-		r.providers.release(s.job.UID)
+		if !s.knownAtProvider() {
+			r.providers.release(s.job.UID)
+		}
 		return verdict{}, err
 	}
 	if !s.suspended() {
