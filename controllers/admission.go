@@ -123,7 +123,8 @@ func (l *limits) set(account sharer) {
 	l.recompute()
 }
 
-// unset drops the limits of an account that is gone or has another key now. Its jobs that wait are to wait there.
+// unset drops the limits of an account that is gone or has another key now. Its jobs that wait are to wait there. The figures of the last
+// account stay for what is under way.
 func (l *limits) unset(account types.UID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,7 +133,9 @@ func (l *limits) unset(account types.UID) {
 		l.line.remove(c.uid)
 		l.wake(c.key)
 	}
-	l.recompute()
+	if len(l.accounts) > 0 {
+		l.recompute()
+	}
 }
 
 // unused reports whether nobody needs these limits any more: no account has the key, and no job of theirs is at the provider.
@@ -203,10 +206,15 @@ func (l *limits) enqueue(job *v1alpha1.TranscriptionJob, account types.UID) {
 	l.line.add(c)
 }
 
-// admit asks for a job's turn to be submitted. False means that it waits; it is woken when its turn comes.
+// admit asks for a job's turn to be submitted. False means that it waits; it is woken when its turn comes. If the account has another key by
+// now its limits are elsewhere, and the job is woken to ask there.
 func (l *limits) admit(job *v1alpha1.TranscriptionJob, account types.UID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, ok := l.accounts[account]; !ok {
+		l.wake(types.NamespacedName{Namespace: job.Namespace, Name: job.Name})
+		return false
+	}
 	if _, ok := l.running[job.UID]; !ok || l.turnedAway(job.UID) {
 		l.vacate(job.UID)
 		l.enqueue(job, account)

@@ -92,9 +92,11 @@ func (a *admissions) all() []string {
 	return slices.Clone(a.names)
 }
 
-// limitsAt are limits with a clock of the test's.
+// limitsAt are limits with a clock of the test's, for an account that sets none.
 func limitsAt(c clock.WithDelayedExecution, wake func(types.NamespacedName)) *limits {
-	return newLimits(Options{Clock: c}.withDefaults(), wake)
+	l := newLimits(Options{Clock: c}.withDefaults(), wake)
+	l.set(sharing("account", nil))
+	return l
 }
 
 // sharing is an account that shares limits.
@@ -200,6 +202,38 @@ func TestLimits_shared(t *testing.T) {
 		}
 		if l.runningJobs != 1 {
 			t.Errorf("order %v: %d running jobs, want 1", order, l.runningJobs)
+		}
+	}
+}
+
+// TestLimits_unset has an account get another key: those who still ask with the old one are told to ask anew, however much room there would
+// be, also if others have that key; and what is under way keeps to the figures that it began with.
+func TestLimits_unset(t *testing.T) {
+	t.Parallel()
+	for _, others := range []bool{false, true} {
+		fake := newSteppingClock()
+		woken := &admissions{}
+		l := newLimits(Options{Clock: fake}.withDefaults(), woken.wake)
+		l.set(sharing("account", &v1alpha1.AccountLimits{RunningJobs: ptr.To(int32(1)), RequestsPerSecond: ptr.To(int32(1))}))
+		if others {
+			l.set(sharing("another", &v1alpha1.AccountLimits{RequestsPerSecond: ptr.To(int32(1))}))
+		}
+		first, second := waitingJob("n", "first", 0, fake.Now()), waitingJob("n", "second", 0, fake.Now())
+		if !l.admit(first, "account") || l.admit(second, "account") {
+			t.Fatal("one job is to be let in, and one to wait")
+		}
+		l.unset("account")
+		for i := range 3 {
+			fake.Step(time.Second)
+			if l.admit(waitingJob("n", fmt.Sprintf("late-%d", i), 0, fake.Now()), "account") {
+				t.Errorf("others %v: late-%d was let in with a key that its account has no more", others, i)
+			}
+		}
+		if diff := cmp.Diff([]string{"n/second", "n/late-0", "n/late-1", "n/late-2"}, woken.all()); diff != "" {
+			t.Errorf("others %v: woken to ask anew (-want +got):\n%s", others, diff)
+		}
+		if got := l.requestsWithin(time.Second); got != 1 {
+			t.Errorf("others %v: %d requests a second are permitted, want 1", others, got)
 		}
 	}
 }
