@@ -609,3 +609,57 @@ func TestPolling_follows(t *testing.T) {
 	p.callbackURL = ""
 	wantInterval("without notifications", 1)
 }
+
+// TestPolling_jitter has jobs that were created together looked at apart: anywhere within a tenth of the interval either way, and everywhere
+// alike.
+func TestPolling_jitter(t *testing.T) {
+	t.Parallel()
+	const (
+		draws = 10_000
+		parts = 10
+	)
+	tower := newWatchtower(t, simulator.Options{}, speechmatics.SaaS)
+	tower.provider.callbackURL = "https://receiver.example.com"
+	interval := notifiedPollFactor * towerPoll
+	var counts [parts]int
+	for range draws {
+		d := tower.observers.nextPoll(tower.provider)
+		if d < interval-interval/10 || d > interval+interval/10 {
+			t.Fatalf("the next look is in %s; the interval is %s", d, interval)
+		}
+		counts[min(parts-1, int((d-interval+interval/10)*parts/(interval/5)))]++
+	}
+	// A tenth of the draws, give or take seven standard deviations.
+	const want, tolerance = draws / parts, 210
+	for i, n := range counts {
+		if n < want-tolerance || n > want+tolerance {
+			t.Errorf("%d of %d looks are in part %d of %d, want %d ± %d: %v", n, draws, i, parts, want, tolerance, counts)
+		}
+	}
+	for _, d := range []time.Duration{0, 1, 9} {
+		if got := jitter(d); got < 0 || got > d+d/10 {
+			t.Errorf("%s becomes %s", d, got)
+		}
+	}
+}
+
+// TestPolling_apart has jobs that are expected at one moment, and those that are found at a start, come due at different ones.
+func TestPolling_apart(t *testing.T) {
+	t.Parallel()
+	const jobs = 50
+	for name, watch := range map[string]func(*observers, question){
+		"submitted": (*observers).expect,
+		"found":     func(o *observers, q question) { o.ask(q) },
+	} {
+		tower := newWatchtower(t, simulator.Options{}, speechmatics.SaaS)
+		tower.submit(jobs, 0)
+		due := map[time.Time]bool{}
+		for i := range jobs {
+			watch(tower.observers, tower.question(i))
+			due[tower.observers.watches[towerUID(i)].due] = true
+		}
+		if len(due) < jobs*9/10 {
+			t.Errorf("%s: %d jobs come due at %d moments", name, jobs, len(due))
+		}
+	}
+}

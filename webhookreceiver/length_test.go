@@ -11,10 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,6 +161,78 @@ func TestAnyLength(t *testing.T) {
 					t.Errorf("%s: %d bytes of json-v2 make the live heap grow by %d bytes", step.recording.length, step.recording.size, peak-least)
 				}
 				checkStored(t, r, job, step.recording)
+			}
+		})
+	}
+}
+
+// endless is a text of so many bytes, which nothing keeps and gzip hardly makes smaller. It counts what was taken of it.
+type endless struct {
+	text  []byte
+	left  int64
+	taken atomic.Int64
+}
+
+func newEndless(length int64) *endless {
+	text := make([]byte, 1<<20)
+	for i := range text {
+		text[i] = "0123456789abcdef"[rand.N(16)]
+	}
+	return &endless{text: text, left: length}
+}
+
+// Read implements io.Reader.
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	at := int(e.taken.Load() % int64(len(e.text)))
+	n := copy(p[:min(int64(len(p)), e.left)], e.text[at:])
+	e.left -= int64(n)
+	e.taken.Add(int64(n))
+	return n, nil
+}
+
+// A body of one gigabyte, with a good token, is refused as soon as it is known to be too large: neither read to its end nor kept, in memory
+// or elsewhere. What bounds it is the receiver's limit or, in ConfigMaps, what a job may have there.
+func TestGigabyteIsRefused(t *testing.T) {
+	const (
+		limit = 32 << 20 // of a body
+		heap  = 16 << 20 // of live heap, which does not follow from the body's size
+		// slack is what the sender has sent and the receiver has not asked for: the discarded end, and buffers of both sides' sockets.
+		slack = 16 << 20
+	)
+	for name, test := range map[string]struct {
+		where  func(*v1alpha1.TranscriptionJob)
+		most   int64 // bytes that are taken
+		status int
+	}{
+		"volume": {onVolume, limit, http.StatusRequestEntityTooLarge},
+		// A rig's job may have 1 MiB in ConfigMaps, which is 2 MiB of such a text. This door does not tell whose trouble a store's is.
+		"ConfigMaps": {func(*v1alpha1.TranscriptionJob) {}, 3 << 20, http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, func(o *Options) { o.Limits.BodyBytes = limit })
+			job := newJob(t, test.where, withFormats(v1alpha1.FormatText))
+			body := newEndless(1 << 30)
+			unchanged(t, r, job, func() {
+				live := testenv.WatchHeap()
+				got, err := r.try(t.Context(), targetOf(job, 1), request{contentType: "text/plain", body: body})
+				if err != nil || got.status != test.status {
+					t.Errorf("answer %+v, %v; want %d", got, err, test.status)
+				}
+				if peak := live.End(); peak > heap {
+					t.Errorf("%d bytes lived on the heap", peak)
+				}
+			})
+			if taken := body.taken.Load(); taken > test.most+slack {
+				t.Errorf("%d bytes were taken of a body that may have %d", taken, test.most)
+			}
+			if !strings.Contains(r.log.String(), `"result"="`+string(resultTooLarge)+`"`) {
+				t.Errorf("it is not said why:\n%s", r.log)
+			}
+			if used := r.server.options.Scratch.Used(); used != 0 {
+				t.Errorf("%d bytes are left in the scratch folder", used)
 			}
 		})
 	}

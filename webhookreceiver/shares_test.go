@@ -6,9 +6,11 @@ package webhookreceiver
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -73,28 +75,58 @@ func TestRefusalIsWholeAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever opens connections and sends nothing takes all that the public door has. It has no more than those, and they need little memory
-// each; the manager's deliveries come in by another door.
+// Whoever opens connections and sends nothing takes all that the public door has. It serves no more than those at a time, which need little
+// memory each, and the next one when one of them ends; the manager's deliveries come in by another door.
 func TestConnectionsAreBounded(t *testing.T) {
 	r := start(t)
 	job := newJob(t)
 	before := heap()
-	for range maxConnections {
+	open := func(request string) net.Conn {
+		t.Helper()
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.public, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = connection.Close() })
-		if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nX: "+strings.Repeat("x", 1000)); err != nil {
+		if _, err := io.WriteString(connection, request); err != nil {
 			t.Fatal(err)
 		}
+		return connection
 	}
+	var idle net.Conn
+	began := time.Now()
+	for range maxConnections {
+		idle = open("POST / HTTP/1.1\r\nX: " + strings.Repeat("x", 1000))
+	}
+	next := open("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	if got := r.send(t, job, delivery(multi(t, everything(t, job)...))); got.status != http.StatusNoContent {
 		t.Errorf("a delivery: %+v", got)
 	}
 	// The other ends of the connections are of this process, too.
 	if grown := int64(heap()) - int64(before); grown > maxConnections*64<<10 {
 		t.Errorf("%d connections need %d bytes", maxConnections, grown)
+	}
+
+	answered := func(within time.Duration) error {
+		t.Helper()
+		if err := next.SetReadDeadline(time.Now().Add(within)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := next.Read(make([]byte, 1))
+		return err
+	}
+	// A door without a bound has answered long before the delivery has ended.
+	if err := answered(100 * time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if time.Since(began) > readHeaderTimeout {
+			t.Skip("this machine is so slow that headers have timed out meanwhile")
+		}
+		t.Errorf("one connection more than %d is served: %v", maxConnections, err)
+	}
+	if err := idle.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := answered(readHeaderTimeout / 2); err != nil {
+		t.Errorf("it is not served when another one has ended: %v", err)
 	}
 }
 
