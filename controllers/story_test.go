@@ -141,6 +141,25 @@ func TestStory_notificationsLost(t *testing.T) {
 	if remote := job.Status.RemoteJob; remote.CreatedAt == nil || valueOf(remote.Language) != "en" || valueOf(remote.State) != v1alpha1.RemoteDone {
 		t.Errorf("remote job %+v, want what the provider told", remote)
 	}
+	if n := w.counter("transcription_operator_notifications_missed_total"); n != 1 {
+		t.Errorf("%d notifications count as missed", n)
+	}
+}
+
+// TestStory_notificationUnderWay finds a job done whose notification comes a moment later: it was not missed, and nothing is fetched.
+func TestStory_notificationUnderWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withProcessing(time.Second), withOptions(func(o *Options) { o.PollInterval = 9 * time.Second }),
+		withFaults(simulator.Fault{Kind: simulator.FaultNotificationLate, Delay: simulator.Duration(3 * time.Second)}))
+	w.account()
+	job := w.job("job")
+	id := w.awaitRecord(job)
+	w.eventually("the job is done", func() (bool, string) { return w.remoteStatus(id) == "done", w.remoteStatus(id) })
+	w.restartManager()
+	w.awaitReason(job, v1alpha1.ReasonComplete)
+	if n := w.counter("transcription_operator_notifications_missed_total"); n != 0 || w.requests(operationTranscript) != 0 || w.counter("transcription_operator_observations_total") == 0 {
+		t.Errorf("%d notifications count as missed, %d transcripts were fetched", n, w.requests(operationTranscript))
+	}
 }
 
 // TestStory_polled needs no address that the provider can reach.
