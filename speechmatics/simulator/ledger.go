@@ -18,6 +18,8 @@ type LedgerEntry struct {
 	Status string `json:"status"`
 	// EndedAt is when it stopped running, whyever; zero while it runs.
 	EndedAt time.Time `json:"endedAt,omitzero"`
+	// ToldDoneAt is when it was first said to be done to somebody who asked about this job.
+	ToldDoneAt time.Time `json:"toldDoneAt,omitzero"`
 	// DeletedAt is when a deleted or expired job was removed, and DeletedBy by whom.
 	DeletedAt time.Time `json:"deletedAt,omitzero"`
 	DeletedBy Remover   `json:"deletedBy,omitempty"`

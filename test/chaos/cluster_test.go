@@ -267,6 +267,7 @@ func (r *run) restore() {
 // collectGarbage deletes the transcripts of a deleted object, as the garbage collector does, which is not here.
 func (r *run) collectGarbage(j *job) {
 	r.Helper()
+	j.collected = true
 	r.must(cluster.Client.DeleteAllOf(r.ctx, &corev1.ConfigMap{}, client.InNamespace(r.system.Namespace), client.MatchingLabels{store.LabelJobUID: string(j.uid)}))
 }
 

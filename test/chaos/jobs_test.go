@@ -32,6 +32,8 @@ type job struct {
 	erased bool
 	// abandoned means that it was deleted in a way in which one try to clean up is all that there is; what is left is to be reported.
 	abandoned bool
+	// collected means that what it had stored was deleted after it, as the garbage collector would.
+	collected bool
 }
 
 // jobOption changes a job before it is created.

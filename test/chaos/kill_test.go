@@ -4,6 +4,7 @@
 package chaos
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 	"github.com/transcription-operator/transcription-operator/test/harness"
 )
 
@@ -33,6 +35,11 @@ func killScenarios() []scenario {
 			name: "kill-while-deleting", fault: "objects deleted while the manager is killed at random",
 			story:  "every object is deleted at a moment of its own, and every few hundred milliseconds the manager gets SIGKILL",
 			breaks: (*run).deleteAndKill,
+		},
+		{
+			name: "kill-while-deleting-the-done", fault: "objects deleted while the manager is killed at random",
+			story:  "objects are deleted whose jobs are done, and of whose transcripts nobody was notified, and the manager gets SIGKILL meanwhile",
+			breaks: (*run).deleteDoneAndKill,
 		},
 		{
 			name: "receiver-killed-in-mid-body", fault: "receiver killed in mid-body",
@@ -85,6 +92,34 @@ func (r *run) deleteAndKill() {
 		}
 		r.must(pick(r, r.system.Managers...).Kill())
 	}
+}
+
+// deleteDoneAndKill deletes objects whose jobs are done before anybody has noticed, and kills the manager meanwhile.
+func (r *run) deleteDoneAndKill() {
+	r.Helper()
+	r.order(simulator.Fault{Kind: simulator.FaultNotificationLost})
+	jobs := r.create(16)
+	r.eventually(patience, "every job has ended at the provider", func() (string, error) {
+		ledger, err := r.system.API.Ledger(r.ctx)
+		ended := 0
+		for _, entry := range ledger {
+			if !entry.EndedAt.IsZero() {
+				ended++
+			}
+		}
+		if ended < len(jobs) {
+			return fmt.Sprintf("%d of %d have", ended, len(jobs)), err
+		}
+		return "", err
+	})
+	for batch := range slices.Chunk(jobs, 4) {
+		for _, j := range batch {
+			r.delete(j)
+		}
+		r.must(pick(r, r.system.Managers...).Kill())
+		r.wait(r.between(200*time.Millisecond, 900*time.Millisecond))
+	}
+	r.order()
 }
 
 // readingBodies orders that the receiver is killed after some pieces of bodies, again and again.

@@ -45,6 +45,7 @@ func (r *run) verify() {
 	f := r.gather()
 	r.checkStates(f)
 	r.checkPayments(f)
+	r.checkAttempts(f)
 	r.checkTranscripts(f)
 	r.checkNotifications(f)
 	r.checkForeign(f)
@@ -54,6 +55,7 @@ func (r *run) verify() {
 	r.checkRestart(f)
 	r.checkFiles()
 	r.checkSecrets()
+	r.checkPanics()
 	r.checkDeletion(f)
 }
 
@@ -434,6 +436,7 @@ func (r *run) checkDeletion(f *facts) {
 		return "", err
 	})
 	r.checkRemote()
+	r.checkThrownAway()
 	r.must(cluster.Client.DeleteAllOf(r.ctx, &corev1.ConfigMap{}, client.InNamespace(r.system.Namespace)))
 }
 
