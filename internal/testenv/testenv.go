@@ -9,8 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -57,12 +59,29 @@ func Run(m *testing.M, use func(*Env)) int {
 		return 1
 	}
 	use(env)
+	defer env.stopWhenInterrupted()()
 	before := goleak.IgnoreCurrent() // what the control plane's own processes and client need
 	code := m.Run()
 	if code == 0 {
 		code = report(goleak.Find(append(idleConnections, before)...), "goroutines are left")
 	}
 	return max(code, report(env.Stop(), "cannot stop the control plane"))
+}
+
+// stopWhenInterrupted stops the control plane when the tests are told to end, until the returned function is called: its processes are in
+// groups of their own, and would live on.
+func (e *Env) stopWhenInterrupted() (done func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, interrupted := <-signals; interrupted {
+			os.Exit(max(1, report(e.Stop(), "cannot stop the control plane")))
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 // idleConnections are the goroutines of HTTP connections that Kubernetes clients keep to the API server. They end when it does.

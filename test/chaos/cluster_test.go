@@ -118,7 +118,7 @@ func stoppedLeader(at crashpoint.Point, surplus bool) scenario {
 			options := twoManagers(r)
 			options.Unnotified = at == crashpoint.Searched // nobody tells then what is searched for
 			options.ManagerRuns = map[int][]string{}
-			for range r.stops() {
+			for range r.stops(at) {
 				options.ManagerRuns[0] = append(options.ManagerRuns[0], crashpointVariable+"="+order(at, 1+r.random.IntN(4), "stop"))
 			}
 			return options
@@ -127,54 +127,97 @@ func stoppedLeader(at crashpoint.Point, surplus bool) scenario {
 	}
 }
 
-// stops is how often the leader is stopped: whether what was stopped still gets through is decided anew each time.
-func (r *run) stops() int {
-	if r.small {
+// stops is how often the leader is stopped at most: whether what was stopped still gets through is decided anew each time. At the last
+// bytes it is repeated until it has; about every other time it does.
+func (r *run) stops(at crashpoint.Point) int {
+	switch {
+	case r.small:
 		return 2
+	case at == crashpoint.LastBytes:
+		return 12
+	default:
+		return 6
 	}
-	return 6
 }
 
-// continueStopped has the first manager lead, until it stands still; has the second one take over; and lets the first one go on after longer
-// than lease, claim and search last.
+// continueStopped has the leader stand still and go on at a point, again and again.
 func (r *run) continueStopped(at crashpoint.Point) {
 	r.Helper()
 	if at == crashpoint.Searched { // what is searched for are submissions without an answer
 		r.must(r.system.API.SetFaults(r.ctx, simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate}))
 	}
-	timings := r.system.Timings()
-	takenOver := timings.LeaseDuration + timings.SubmissionWindow + timings.ListLag + timings.ClockSkew
-	stopped, other := r.system.Managers[0], r.system.Managers[1]
-	for n := range r.stops() {
-		r.must(other.Hold())
-		r.create(8)
-		r.eventually(patience, "the leader stands still", func() (string, error) {
-			log, err := stopped.Log()
-			if seen := bytes.Count(log, []byte("crashpoint "+string(at)+": stop\n")); seen <= n {
-				return fmt.Sprintf("it has %d times", seen), err
-			}
-			return "", nil
-		})
-		before, err := other.Log()
-		r.must(err)
-		other.Release()
-		r.eventually(patience, "the other manager has taken over", func() (string, error) {
-			log, err := other.Log()
-			if !bytes.Contains(log[len(before):], []byte("Starting workers")) {
-				return "it has not begun to work", err
-			}
-			return "", nil
-		})
-		r.wait(r.between(takenOver, takenOver+2*time.Second))
-		starts := stopped.Starts()
-		r.must(stopped.Continue())
-		r.eventually(patience, "it has found its lease lost", func() (string, error) {
-			if stopped.Starts() == starts {
-				return "it has not ended", nil
-			}
-			return "", nil
-		})
+	for range r.stops(at) {
+		r.stopAndContinue(at)
+		if at == crashpoint.LastBytes && r.hasSurplus() {
+			return
+		}
 	}
+	if at == crashpoint.LastBytes && !r.small {
+		r.Errorf("nothing of what was stopped got through in %d stops", r.stops(at))
+	}
+}
+
+// hasSurplus reports whether an attempt has had several remote jobs.
+func (r *run) hasSurplus() bool {
+	r.Helper()
+	ledger, err := r.system.API.Ledger(r.ctx)
+	r.must(err)
+	for _, entries := range (&facts{ledger: ledger}).byAttempt() {
+		if len(entries) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// stopAndContinue has the first manager lead, until it stands still; has the second one take over; and lets the first one go on after longer
+// than lease, claim and search last.
+func (r *run) stopAndContinue(at crashpoint.Point) {
+	r.Helper()
+	stopped, other := r.system.Managers[0], r.system.Managers[1]
+	saying := "crashpoint " + string(at) + ": stop\n"
+	stopsBefore := r.says(stopped, saying)
+	r.must(other.Hold())
+	r.create(8)
+	r.untilSays(stopped, saying, stopsBefore, "the leader stands still")
+	takesOver, submitsAgain := `"msg":"Starting workers","controller":"transcriptionjob"`, "The uncertain submission did not arrive; submitting again"
+	before, givenUpBefore := r.says(other, takesOver), r.says(other, submitsAgain)
+	other.Release()
+	r.untilSays(other, takesOver, before, "the other manager has taken over")
+	if at == crashpoint.LastBytes { // what gets through after that comes too late to be found
+		r.untilSays(other, submitsAgain, givenUpBefore, "the other manager submits again")
+		r.wait(r.between(time.Second, 3*time.Second))
+	} else {
+		timings := r.system.Timings()
+		r.wait(timings.LeaseDuration + timings.SubmissionWindow + timings.ListLag + timings.ClockSkew + r.between(0, 2*time.Second))
+	}
+	starts := stopped.Starts()
+	r.must(stopped.Continue())
+	r.eventually(patience, "it has found its lease lost", func() (string, error) {
+		if stopped.Starts() == starts {
+			return "it has not ended", nil
+		}
+		return "", nil
+	})
+}
+
+// says is how often a program has logged something.
+func (r *run) says(program *harness.Program, something string) int {
+	r.Helper()
+	log, err := program.Log()
+	r.must(err)
+	return bytes.Count(log, []byte(something))
+}
+
+// untilSays waits until a program has logged something more often than before.
+func (r *run) untilSays(program *harness.Program, something string, before int, what string) {
+	r.Helper()
+	r.eventually(patience, what, func() (string, error) {
+		if r.says(program, something) == before {
+			return "it does not say so", nil
+		}
+		return "", nil
+	})
 }
 
 // holdAPIServer kills the API server and keeps it down for some time.

@@ -32,6 +32,13 @@ func killScenarios() []scenario {
 			breaks: func(r *run) { r.killAtRandom(500, 10) },
 		},
 		{
+			name: "kill-at-running-limit", fault: "manager and receivers killed at random, 3 jobs at a time",
+			story:  "as before, and the account permits 3 jobs at the provider at a time, of which each takes three seconds",
+			system: fewAtATime,
+			breaks: func(r *run) { r.killAtRandom(16, 4) },
+			checks: checkRunning(runningLimit),
+		},
+		{
 			name: "kill-while-deleting", fault: "objects deleted while the manager is killed at random",
 			story:  "every object is deleted at a moment of its own, and every few hundred milliseconds the manager gets SIGKILL",
 			breaks: (*run).deleteAndKill,
@@ -63,6 +70,16 @@ func manyJobs(*run) harness.SystemOptions {
 		SimulatorArgs: []string{"--submissions-per-second=60", "--reads-per-second=300"},
 		Limits:        &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To[int32](50), RequestsPerSecond: ptr.To[int32](250)},
 	}
+}
+
+// runningLimit is how many jobs an account permits that permits few.
+const runningLimit = 3
+
+// fewAtATime is a system whose account permits few jobs at the provider at a time.
+func fewAtATime(r *run) harness.SystemOptions {
+	options := slowJobs(r)
+	options.Limits = &v1alpha1.AccountLimits{RunningJobs: ptr.To[int32](runningLimit)}
+	return options
 }
 
 // killAtRandom creates jobs in some batches, and kills one process after the other meanwhile.

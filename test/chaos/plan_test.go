@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -87,8 +88,21 @@ func newPlan(chosen []scenario, master uint64, d time.Duration, f form) *plan {
 	}
 	if d > 0 {
 		p.random.Shuffle(len(p.runs), func(i, j int) { p.runs[i], p.runs[j] = p.runs[j], p.runs[i] })
+	} else { // whoever needs the control plane alone waits for all others once, and nobody for it
+		slices.SortStableFunc(p.runs, func(a, b planned) int { return compareFalseFirst(a.scenario.exclusive, b.scenario.exclusive) })
 	}
 	return p
+}
+
+func compareFalseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
 }
 
 // next is the next run; false means that there is none.

@@ -37,6 +37,7 @@ type scenario struct {
 func scenarios() []scenario {
 	return slices.Concat(
 		crashpointScenarios(),
+		wayScenarios(),
 		killScenarios(),
 		clusterScenarios(),
 		providerScenarios(),

@@ -168,9 +168,7 @@ func (r *run) countedSurplus() int {
 	r.Helper()
 	n := 0
 	for _, manager := range r.system.Managers {
-		log, err := manager.Log()
-		r.must(err)
-		n += bytes.Count(log, []byte(`"Deleted a surplus job"`))
+		n += r.says(manager, `"Deleted a surplus job"`)
 	}
 	return n
 }
@@ -291,7 +289,7 @@ func (r *run) checkNotifications(f *facts) {
 // there are as many goroutines as before.
 func (r *run) checkRestart(before *facts) {
 	r.Helper()
-	goroutines := r.goroutines()
+	goroutines := r.goroutinesAtRest()
 	r.ageFiles()
 	if err := r.system.Restart(r.ctx); err != nil {
 		r.Errorf("after SIGTERM: %v", err)
@@ -307,15 +305,35 @@ func (r *run) checkRestart(before *facts) {
 	if len(after.ledger) != len(before.ledger) {
 		r.Errorf("after the restart there were %d submissions more", len(after.ledger)-len(before.ledger))
 	}
-	for role, fresh := range r.goroutines() {
+	for role, fresh := range r.goroutinesAtRest() {
 		if had := goroutines[role]; had > fresh+goroutineSlack {
 			r.Errorf("a %s had %.0f goroutines at the end of the run, and has %.0f after a restart", role, had, fresh)
 		}
 	}
 }
 
-// goroutineSlack allows for connections that are kept for a while, two goroutines each.
-const goroutineSlack = 64
+// goroutineSlack allows for what comes and goes: a watch that begins anew, a request for metrics.
+const goroutineSlack = 10
+
+// goroutinesAtRest are those that are there when nothing is to be done: without the idle connections to the provider and the receivers, which
+// are kept for a minute or more and have two goroutines each.
+func (r *run) goroutinesAtRest() map[string]float64 {
+	r.Helper()
+	r.system.Provider.Cut()
+	r.system.Internal.DropIdle()
+	r.system.Public.DropIdle()
+	least := r.goroutines()
+	for quiet := 0; quiet < 8; quiet++ {
+		r.wait(lookInterval)
+		for role, n := range r.goroutines() {
+			if n < least[role] {
+				least[role], quiet = n, 0
+			}
+		}
+	}
+	r.Logf("goroutines at rest: %v", least)
+	return least
+}
 
 // goroutines are how many the busiest manager and the busiest receiver have. A manager that is not the leader has next to none.
 func (r *run) goroutines() map[string]float64 {

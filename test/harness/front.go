@@ -89,6 +89,12 @@ func (f *Front) Notifications() []Notification {
 	return slices.Clone(f.seen)
 }
 
+// DropIdle closes the connections that clients keep without a request.
+func (f *Front) DropIdle() {
+	f.server.SetKeepAlivesEnabled(false)
+	f.server.SetKeepAlivesEnabled(true)
+}
+
 // Close ends the front; requests are broken off.
 func (f *Front) Close() error {
 	err := f.server.Close()

@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 
@@ -62,6 +64,30 @@ func (p *Provider) SetBehaviour(ctx context.Context, behaviour simulator.Behavio
 // Do sends an admin request without a body, such as POST /admin/jobs/ID/expire.
 func (p *Provider) Do(ctx context.Context, method, path string) error {
 	return p.admin(ctx, method, path, nil, nil)
+}
+
+// Submit submits a job of a recording at a URL, with a reference, as somebody does who repeats a request of a manager.
+func (p *Provider) Submit(ctx context.Context, mediaURL, reference string) error {
+	config, err := json.Marshal(map[string]any{
+		"type": "transcription", "transcription_config": map[string]string{"language": "en"},
+		"fetch_data": map[string]string{"url": mediaURL}, "tracking": map[string]string{"reference": reference},
+	})
+	if err != nil {
+		return err
+	}
+	var form bytes.Buffer
+	writer := multipart.NewWriter(&form)
+	if err := errors.Join(writer.WriteField("config", string(config)), writer.Close()); err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v2/jobs/", &form)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", writer.FormDataContentType())
+	request.Header.Set("Authorization", "Bearer "+p.apiKey)
+	_, err = p.send(request)
+	return err
 }
 
 // Transcript is what the provider serves of a job.
