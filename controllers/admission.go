@@ -22,8 +22,11 @@ const (
 	// minPause is how long an account is stopped by an answer 429 that names no time. The provider's documentation advises
 	// one second between like requests.
 	minPause = time.Second
-	// maxRequestWait is how long a worker waits for the turn of a request.
+	// maxRequestWait is how long a worker waits for the turn of a request: as long as a few turns take, where that is longer.
 	maxRequestWait = time.Second
+	patientTurns   = 3
+	// maxFollowUpWait is how long a worker waits for the turn of a further request.
+	maxFollowUpWait = 30 * time.Second
 	// maxSubmissionWait is how long a worker waits for the turn of a submission that was let in.
 	maxSubmissionWait = 5 * time.Second
 	// handPatience is when a job comes again at the latest that found too many workers busy with its provider. It is woken before.
@@ -60,6 +63,8 @@ type limits struct {
 	admissions  *pacer
 	submissions *pacer
 	requests    *pacer
+	// ahead holds the one turn that the rounds have taken and still wait for.
+	ahead       chan struct{}
 	runningJobs int
 	pausedUntil time.Time
 	// heldUntil is when submissions go on after the backend had no room for one, and heldBecause what it said.
@@ -106,6 +111,7 @@ func newLimits(options Options, wake func(types.NamespacedName)) *limits {
 		admissions:  newPacer(defaultSubmissionsPerSecond, admissionWindow, evenly),
 		submissions: newPacer(defaultSubmissionsPerSecond, submissionWindow, closely),
 		requests:    newPacer(defaultRequestsPerSecond, requestWindow, closely),
+		ahead:       make(chan struct{}, 1),
 		runningJobs: defaultRunningJobs,
 		circuit:     newCircuit(options.RetryInterval, options.SecretInterval),
 		line:        newLine(),
@@ -376,13 +382,28 @@ func (l *limits) submission(ctx context.Context) error {
 // request waits for the turn of a request that is not a submission, if that is soon: the worker that waits is missing elsewhere,
 // also for other accounts. If it is not, the error is a *busyError.
 func (l *limits) request(ctx context.Context) error {
-	return l.take(ctx, l.requests, maxRequestWait, turnRequest)
+	turns := patientTurns * requestWindow / time.Duration(l.requestsWithin(time.Second))
+	return l.take(ctx, l.requests, max(maxRequestWait, turns), turnRequest)
 }
 
-// followUp waits for the turn of a further request of something that is under way. It waits as long as a pause may take: to begin
-// anew would cost the turns that were taken already, and with many jobs at a low limit nothing would ever get to its end.
+// followUp waits for the turn of a further request of something that is under way. It waits until all workers that may be busy with the
+// account have had their turns: to begin anew would cost the turns that were taken already, and with many jobs at a low limit nothing would
+// ever get to its end.
 func (l *limits) followUp(ctx context.Context) error {
-	return l.take(ctx, l.requests, maxPause, turnRequest)
+	return l.take(ctx, l.requests, maxFollowUpWait, turnRequest)
+}
+
+// inRound waits for the turn of a request of a round, which no worker waits for: as long as a pause may take. Only one such turn is taken in
+// advance. If all requests of a round that are sent at a time took theirs, at a low limit the next free turn would be farther away
+// than a worker waits, for as long as there are rounds.
+func (l *limits) inRound(ctx context.Context) error {
+	select {
+	case l.ahead <- struct{}{}:
+		defer func() { <-l.ahead }()
+		return l.take(ctx, l.requests, maxPause, turnRequest)
+	case <-ctx.Done():
+		return fmt.Errorf("gave up waiting for the account's request limit: %w", ctx.Err())
+	}
 }
 
 // requestsWithin is how many requests the limits permit within a time, if nobody else has any; at least one.

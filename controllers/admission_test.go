@@ -5,7 +5,9 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -235,6 +238,44 @@ func TestLimits_unset(t *testing.T) {
 		if got := l.requestsWithin(time.Second); got != 1 {
 			t.Errorf("others %v: %d requests a second are permitted, want 1", others, got)
 		}
+	}
+}
+
+// TestLimits_besideRounds has workers ask for the turns of single requests while rounds use up all the turns there are, at low limits: each
+// gets its turn when it asks, or the time after.
+func TestLimits_besideRounds(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []int32{1, 2, 3, 5, 8, 20} {
+		fake := newSteppingClock()
+		l := limitsAt(fake, func(types.NamespacedName) {})
+		l.set(sharing("account", &v1alpha1.AccountLimits{RequestsPerSecond: &rate}))
+		ctx, cancel := context.WithCancel(t.Context())
+		looks := &sync.WaitGroup{}
+		for range 2 * concurrentLooks {
+			looks.Go(func() {
+				for l.inRound(ctx) == nil {
+				}
+			})
+		}
+		asking := &sync.WaitGroup{}
+		for range 5 {
+			// One look waits for its turn, and the others for it.
+			if err := wait.PollUntilContextTimeout(ctx, time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) { return fake.HasWaiters(), nil }); err != nil {
+				t.Fatalf("at %d requests a second no look waits for its turn: %v", rate, err)
+			}
+			asking.Go(func() {
+				if err := l.request(ctx); err != nil && !errors.Is(err, context.Canceled) {
+					t.Errorf("at %d requests a second a worker got no turn: %v", rate, err)
+				}
+			})
+			for range 40 {
+				fake.Step(100 * time.Millisecond)
+				runtime.Gosched()
+			}
+		}
+		cancel()
+		looks.Wait()
+		asking.Wait()
 	}
 }
 

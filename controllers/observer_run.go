@@ -137,7 +137,7 @@ func (run *roundRun) get(ctx context.Context, uid types.UID) {
 
 // request sends a request in its turn, counts it, and judges by its error whether the round goes on.
 func (run *roundRun) request(ctx context.Context, operation string, send func(context.Context) error) error {
-	err := run.provider.limits.followUp(ctx)
+	err := run.provider.limits.inRound(ctx)
 	if err == nil {
 		within, cancel := context.WithTimeout(ctx, requestTimeout)
 		err = send(within)
