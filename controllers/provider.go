@@ -98,6 +98,8 @@ type providers struct {
 	mu      sync.Mutex
 	entries map[types.UID]providerEntry
 	limits  map[string]*limits
+	// forgotten are the accounts that were deleted last, the latest at the end.
+	forgotten []types.UID
 	// stock are the jobs that were at the provider when this manager became the leader, as far as they have not ended.
 	stock map[types.UID]activeJob
 }
@@ -158,6 +160,10 @@ func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*prov
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	old, known := ps.entries[account.GetUID()]
+	if !known && slices.Contains(ps.forgotten, account.GetUID()) {
+		p.client.CloseIdleConnections()
+		return nil, accountErrorf(v1alpha1.ReasonAccountNotFound, "%s %s was deleted", account.AccountKind(), account.GetName())
+	}
 	if known && old.generation == account.GetGeneration() && old.provider.keyFingerprint == p.keyFingerprint {
 		p.client.CloseIdleConnections()
 		p = old.provider
@@ -255,11 +261,20 @@ func (ps *providers) wasRefused(p *provider) bool {
 	return ps.entries[p.account.UID].refused == p
 }
 
-// forget drops what is kept of a deleted account.
+// maxForgotten is how many deleted accounts are remembered: more than are ever deleted while one's Secret is being read.
+const maxForgotten = 1000
+
+// forget drops what is kept of a deleted account. A pass that had read it before must not bring it back: nobody would ever take its
+// limits away again.
 func (ps *providers) forget(uid types.UID) {
+	if uid == "" {
+		return
+	}
 	ps.observers.punctuality.forget(uid)
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	ps.forgotten = append(ps.forgotten, uid)
+	ps.forgotten = ps.forgotten[max(0, len(ps.forgotten)-maxForgotten):]
 	if entry, ok := ps.entries[uid]; ok {
 		entry.provider.client.CloseIdleConnections()
 		ps.leave(entry.provider)

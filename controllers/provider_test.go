@@ -4,12 +4,15 @@
 package controllers
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
@@ -56,6 +59,55 @@ func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	if a, b := fingerprint("key-a"), fingerprint("key-b"); a == b || len(a) != 32 || a != fingerprint("key-a") {
 		t.Errorf("fingerprints %q and %q", a, b)
+	}
+}
+
+// slowSecrets has one Secret, whatever is asked for, and lets somebody act while it is being read.
+type slowSecrets struct {
+	client.Reader
+	reading func()
+}
+
+func (s slowSecrets) Get(_ context.Context, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	s.reading()
+	o.(*corev1.Secret).Data = map[string][]byte{"apiKey": []byte(apiKey)} //nolint:forcetypeassert // only Secrets are read
+	return nil
+}
+
+// TestProviders_forget deletes an account while a pass makes its provider: its limits hold nobody up afterwards, and it is not brought back.
+func TestProviders_forget(t *testing.T) {
+	t.Parallel()
+	account := func(uid types.UID, runningJobs int32) *v1alpha1.SpeechmaticsAccount {
+		return &v1alpha1.SpeechmaticsAccount{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: string(uid), UID: uid, Generation: 1},
+			Spec: v1alpha1.SpeechmaticsAccountSpec{
+				Region: new(v1alpha1.Region("eu1")), Limits: &v1alpha1.AccountLimits{RunningJobs: &runningJobs},
+				APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "key", Key: "apiKey"},
+			},
+		}
+	}
+	secrets := &slowSecrets{reading: func() {}}
+	ps := newProviders(secrets, Options{Namespace: "manager"}.withDefaults())
+	p, err := ps.get(t.Context(), account("stays", 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets.reading = func() { ps.forget("gone") }
+	for range 2 {
+		var gone *accountError
+		if _, err := ps.get(t.Context(), account("gone", 1)); !errors.As(err, &gone) || gone.reason != v1alpha1.ReasonAccountNotFound {
+			t.Errorf("the provider of an account that is gone: %v, want that it is not found", err)
+		}
+		secrets.reading = func() {}
+	}
+	if p.limits.runningJobs != 100 || len(ps.entries) != 1 {
+		t.Errorf("%d jobs may run, and %d accounts are known; want 100 and 1", p.limits.runningJobs, len(ps.entries))
+	}
+	for i := range 3 * maxForgotten {
+		ps.forget(types.UID(fmt.Sprint(i)))
+	}
+	if len(ps.forgotten) > maxForgotten {
+		t.Errorf("%d accounts that are gone are remembered", len(ps.forgotten))
 	}
 }
 
