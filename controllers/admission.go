@@ -71,6 +71,8 @@ type limits struct {
 	heldUntil   time.Time
 	heldBecause string
 	circuit     *circuit
+	// orphanPace is the share of the requests that searches for orphans have.
+	orphanPace orphanPace
 	// line are the jobs that want to be submitted, running those that were let in and have not finished.
 	line    *line
 	running map[types.UID]occupiedPlace
@@ -420,6 +422,11 @@ func (l *limits) take(ctx context.Context, p *pacer, limit time.Duration, kind s
 		return err
 	}
 	l.waited(kind, delay)
+	return l.wait(ctx, delay)
+}
+
+// wait waits until a turn that was taken is due.
+func (l *limits) wait(ctx context.Context, delay time.Duration) error {
 	if delay <= 0 {
 		return nil
 	}

@@ -18,7 +18,8 @@
 //	collection.go                   fetch what is missing and deliver it to the webhook receiver
 //	attempts.go deadline.go         failed attempts, and those that take too long
 //	deletion.go retention.go        deletion of the object, of the remote job, and by time
-//	orphans.go submitter.go         remote jobs whose object is gone, and how it is known whose they are
+//	orphans.go orphan_controller.go remote jobs whose object is gone: how they are found, and what becomes of them
+//	orphan_pace.go submitter.go     how much of the limits that takes, and how it is known whose they are
 //	status.go                       from facts to conditions, and the one write of them
 //
 // A job's submission is decided on these facts alone, all of them in the object: the claim (an annotation), the recorded

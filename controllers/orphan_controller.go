@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -35,7 +36,8 @@ import (
 )
 
 const (
-	// firstOrphanSearch is which part of the interval passes before a manager's first search, in which it has better things to do.
+	// firstOrphanSearch is which part of the interval passes before a manager's first search, in which it has better things to do. The
+	// accounts' first searches are spread over twice as long.
 	firstOrphanSearch = 12
 	// maxOrphanDeletions bounds what one search deletes, so that somebody may step in.
 	maxOrphanDeletions = 100
@@ -106,7 +108,8 @@ func (r *OrphanReconciler) stateOf(account types.UID) *orphanState {
 	defer r.mu.Unlock()
 	state, ok := r.states[account]
 	if !ok {
-		state = &orphanState{due: r.now().Add(jitter(r.jobs.options.OrphanInterval / firstOrphanSearch))}
+		first := r.jobs.options.OrphanInterval / firstOrphanSearch
+		state = &orphanState{due: r.now().Add(first + rand.N(2*first+1))} //nolint:gosec // No secret depends on it.
 		r.states[account] = state
 	}
 	return state
@@ -144,6 +147,11 @@ func (r *OrphanReconciler) search(ctx context.Context, account v1alpha1.Account,
 	if err != nil {
 		return // the account's own condition says why
 	}
+	if !p.limits.beginOrphanSearch() {
+		state.due = r.now().Add(jitter(r.jobs.orphanSettleTime()))
+		return // it is the turn of another account with the same key
+	}
+	defer p.limits.endOrphanSearch()
 	found, err := r.searchOrphans(ctx, account, p)
 	if err != nil {
 		r.log(ctx).Info("Cannot search for orphaned jobs; trying again with the next search", "cause", err.Error())
@@ -187,23 +195,18 @@ func (s *orphanState) confirm(found []orphan, now time.Time, settle time.Duratio
 	return confirmed
 }
 
-// deleteOrphans deletes the orphans that the account's policy lets it, and returns their IDs. The policy is read live: it may have been
-// changed by somebody who saw what is about to happen.
+// deleteOrphans deletes the orphans that the account's policy lets it, and returns their IDs.
 func (r *OrphanReconciler) deleteOrphans(ctx context.Context, account v1alpha1.Account, p *provider, orphans []orphan) []string {
-	if account.AccountSpec().OrphanPolicy != v1alpha1.OrphanDelete || len(orphans) == 0 {
+	if account.AccountSpec().OrphanPolicy != v1alpha1.OrphanDelete {
 		return nil
 	}
-	live, err := r.jobs.liveAccount(ctx, account)
-	if err != nil || live.AccountSpec().OrphanPolicy != v1alpha1.OrphanDelete {
-		return nil
-	}
-	spared := valueOf(live.AccountStatus().OrphanSearch).SparedBefore
+	deadline := r.now().Add(r.jobs.options.SearchTimeout)
 	var deleted []string
 	for _, o := range orphans {
-		if !o.running || o.origin.isSpared(spared) {
+		if !o.running || !r.mayDelete(ctx, account, o) {
 			continue
 		}
-		if len(deleted) == maxOrphanDeletions {
+		if len(deleted) == maxOrphanDeletions || r.now().After(deadline) {
 			r.log(ctx).Info("There are more orphaned jobs to delete; they are, after the next search")
 			break
 		}
@@ -220,8 +223,18 @@ func (r *OrphanReconciler) deleteOrphans(ctx context.Context, account v1alpha1.A
 	return deleted
 }
 
+// mayDelete reports whether the account's policy lets an orphan be deleted. It is read live each time: it may have been changed by somebody
+// who sees what happens.
+func (r *OrphanReconciler) mayDelete(ctx context.Context, account v1alpha1.Account, o orphan) bool {
+	live, err := r.jobs.liveAccount(ctx, account)
+	return err == nil && live.AccountSpec().OrphanPolicy == v1alpha1.OrphanDelete && !o.origin.isSpared(valueOf(live.AccountStatus().OrphanSearch).SparedBefore)
+}
+
 // deleteOrphan deletes an orphan if it still is what the list said it was: its transcript may be there meanwhile.
 func (r *OrphanReconciler) deleteOrphan(ctx context.Context, p *provider, o orphan) (bool, error) {
+	if err := p.limits.orphanTurn(ctx); err != nil {
+		return false, err
+	}
 	job, err := r.jobs.getRemote(ctx, p, o.id)
 	if speechmatics.IsNotFound(err) || speechmatics.IsGone(err) {
 		return false, nil
@@ -231,6 +244,9 @@ func (r *OrphanReconciler) deleteOrphan(ctx context.Context, p *provider, o orph
 	}
 	if reference, ok := referenceOf(job); !ok || reference != o.reference || job.Status != speechmatics.JobRunning {
 		return false, nil
+	}
+	if err := p.limits.orphanTurn(ctx); err != nil {
+		return false, err
 	}
 	if err := r.jobs.deleteRemote(ctx, p, o.id); err != nil {
 		return false, err
@@ -242,7 +258,7 @@ func (r *OrphanReconciler) deleteOrphan(ctx context.Context, p *provider, o orph
 
 // report says in the account's status what a search has found and, by an event, what is new about it.
 func (r *OrphanReconciler) report(ctx context.Context, account v1alpha1.Account, left []orphan, deleted []string, unproven int) error {
-	count := int32(len(left)) //nolint:gosec // maxOrphans bounds it.
+	count := int32(len(left)) //nolint:gosec // maxOrphanPages bounds it.
 	ids := make([]string, 0, len(left))
 	for _, o := range left {
 		ids = append(ids, o.id)

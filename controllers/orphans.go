@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,10 +23,9 @@ import (
 const (
 	// maxOrphanPages bounds the pages of one search for orphans: a hundred thousand jobs.
 	maxOrphanPages = 1000
-	// maxOrphans bounds the orphans that one search keeps in memory; there is another search.
-	maxOrphans = 1000
-	// orphanShare is which part of an account's requests a search for orphans takes at most: one in so many. It is never urgent.
-	orphanShare = 10
+	// maxIdleOrphans bounds the orphans that do not run which one search tells about. Those that run cost money: all that are found are
+	// kept in mind, which maxOrphanPages bounds.
+	maxIdleOrphans = 1000
 	// objectsPerPage is how many objects are read at a time to find out which there are.
 	objectsPerPage = 500
 )
@@ -49,9 +49,11 @@ type orphanSearch struct {
 
 	// orphans are those whose object is gone for all that the search has seen.
 	orphans []orphan
+	// idle is how many of them do not run.
+	idle int
 	// unproven counts those that would be, if they were proven to be the account's.
 	unproven int
-	// incomplete means that there are more jobs than were looked at.
+	// incomplete means that there are more jobs than were looked at, or more orphans than are told about.
 	incomplete bool
 }
 
@@ -84,11 +86,21 @@ func (o *orphanSearch) consider(job *speechmatics.Job) {
 	case !ok || !from.isRecorded(o.recorded):
 		o.unproven++
 	case from.kept:
-	case len(o.orphans) == maxOrphans:
-		o.incomplete = true
 	default:
-		o.orphans = append(o.orphans, orphan{id: job.ID, reference: reference, origin: from, running: job.Status == speechmatics.JobRunning})
+		o.add(orphan{id: job.ID, reference: reference, origin: from, running: job.Status == speechmatics.JobRunning})
 	}
+}
+
+// add remembers an orphan. However many there are that do not run, they do not hide one that does.
+func (o *orphanSearch) add(found orphan) {
+	if !found.running {
+		if o.idle == maxIdleOrphans {
+			o.incomplete = true
+			return
+		}
+		o.idle++
+	}
+	o.orphans = append(o.orphans, found)
 }
 
 // exclude takes away those whose object there is after all.
@@ -108,7 +120,7 @@ var errEnoughPages = errors.New("there are more jobs than a search for orphans l
 // searchOrphans looks for orphans among the jobs of an account's key. An orphan is one that the account is proven to have
 // submitted, and whose object there is neither in the cache nor, asked after the provider was, at the API server.
 func (r *OrphanReconciler) searchOrphans(ctx context.Context, account v1alpha1.Account, p *provider) (*orphanSearch, error) {
-	known, err := knownUIDs(ctx, r.jobs.client, account.GetNamespace())
+	known, err := knownUIDs(ctx, r.jobs.client)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +131,7 @@ func (r *OrphanReconciler) searchOrphans(ctx context.Context, account v1alpha1.A
 	if len(search.orphans) == 0 {
 		return search, nil
 	}
-	live, err := liveUIDs(ctx, r.jobs.live, account.GetNamespace())
+	live, err := r.liveUIDs(ctx, account)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +143,7 @@ func (r *OrphanReconciler) searchOrphans(ctx context.Context, account v1alpha1.A
 func (r *OrphanReconciler) readList(ctx context.Context, search *orphanSearch, p *provider) error {
 	within, cancel := context.WithTimeout(ctx, r.jobs.options.SearchTimeout)
 	defer cancel()
-	turns := &orphanTurns{searchTurns: searchTurns{limits: p.limits, metrics: r.jobs.metrics}, options: r.jobs.options}
+	turns := &orphanTurns{searchTurns: searchTurns{limits: p.limits, metrics: r.jobs.metrics}}
 	for job, err := range p.client.ListJobs(within, speechmatics.ListOptions{CreatedAfter: r.orphansSince(search.account, p), BeforeRequest: turns.next}) {
 		if errors.Is(err, errEnoughPages) || (within.Err() != nil && ctx.Err() == nil) {
 			search.incomplete = true
@@ -159,39 +171,24 @@ func (r *OrphanReconciler) orphansSince(account v1alpha1.Account, p *provider) t
 // orphanTurns takes the turns of a search for orphans, slowly enough that nobody else lacks them.
 type orphanTurns struct {
 	searchTurns
-	options Options
-	pages   int
+	pages int
 }
 
 func (t *orphanTurns) next(ctx context.Context) error {
 	if t.pages == maxOrphanPages {
 		return errEnoughPages
 	}
-	if t.pages > 0 {
-		if err := waitFor(ctx, t.options, orphanShare*time.Second/time.Duration(t.limits.requestsWithin(time.Second))); err != nil {
-			return err
-		}
+	if err := t.limits.orphanTurn(ctx); err != nil {
+		return err
 	}
 	t.pages++
 	return t.searchTurns.next(ctx, "ListJobs")
 }
 
-// waitFor waits, or gives up when the context ends.
-func waitFor(ctx context.Context, options Options, d time.Duration) error {
-	timer := options.Clock.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// knownUIDs are the UIDs of the jobs that the cache has in a namespace, or in all ("").
-func knownUIDs(ctx context.Context, cached client.Reader, namespace string) (map[types.UID]struct{}, error) {
+// knownUIDs are the UIDs of the jobs that the cache has.
+func knownUIDs(ctx context.Context, cached client.Reader) (map[types.UID]struct{}, error) {
 	jobs := &v1alpha1.TranscriptionJobList{}
-	if err := cached.List(ctx, jobs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := cached.List(ctx, jobs, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list jobs: %w", err)
 	}
 	known := make(map[types.UID]struct{}, len(jobs.Items))
@@ -201,21 +198,36 @@ func knownUIDs(ctx context.Context, cached client.Reader, namespace string) (map
 	return known, nil
 }
 
-// liveUIDs are the UIDs of the jobs that the API server has in a namespace, or in all (""): those of one moment, none of them older than
-// the call. Namespaces that the manager does not watch are included, since it may have done so when it submitted.
-func liveUIDs(ctx context.Context, live client.Reader, namespace string) (map[types.UID]struct{}, error) {
-	known := map[types.UID]struct{}{}
+// liveUIDs are the UIDs of the jobs that the API server has, in all namespaces: a cluster account's jobs may be where the manager watched
+// when it submitted them, and any account's claim may have been restored elsewhere. Where the manager may not list all jobs, those of
+// the namespaces that it watches have to do, but not for a cluster account, whose jobs may be in others.
+func (r *OrphanReconciler) liveUIDs(ctx context.Context, account v1alpha1.Account) (map[types.UID]struct{}, error) {
+	live := map[types.UID]struct{}{}
+	err := noteLive(ctx, r.jobs.live, metav1.NamespaceAll, live)
+	if account.GetNamespace() == "" || !apierrors.IsForbidden(err) {
+		return live, err
+	}
+	for _, namespace := range append([]string{account.GetNamespace()}, r.jobs.options.WatchNamespaces...) {
+		if err := noteLive(ctx, r.jobs.live, namespace, live); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}
+
+// noteLive notes the UIDs of the jobs that the API server has in a namespace, or in all: those of one moment, none of them older than the call.
+func noteLive(ctx context.Context, live client.Reader, namespace string, known map[types.UID]struct{}) error {
 	page := &metav1.PartialObjectMetadataList{}
 	page.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TranscriptionJobList"))
 	for {
 		if err := live.List(ctx, page, client.InNamespace(namespace), client.Limit(objectsPerPage), client.Continue(page.Continue)); err != nil {
-			return nil, fmt.Errorf("cannot read which jobs there are: %w", err)
+			return fmt.Errorf("cannot read which jobs there are: %w", err)
 		}
 		for i := range page.Items {
 			note(known, &page.Items[i])
 		}
 		if page.Continue == "" {
-			return known, nil
+			return nil
 		}
 	}
 }

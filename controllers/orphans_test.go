@@ -15,11 +15,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
@@ -392,11 +396,15 @@ func TestOrphanSearch_consider(t *testing.T) {
 		}
 	}
 	search := newOrphanSearch(account, nil)
-	for range maxOrphans + 1 {
-		search.consider(&speechmatics.Job{ID: "id", Status: speechmatics.JobRunning, Tracking: &speechmatics.Tracking{Reference: proven.String()}})
+	for range maxIdleOrphans + 1 {
+		search.consider(&speechmatics.Job{ID: "id", Status: speechmatics.JobDone, Tracking: &speechmatics.Tracking{Reference: proven.String()}})
 	}
-	if len(search.orphans) != maxOrphans || !search.incomplete {
-		t.Errorf("%d orphans are kept, incomplete %v; want %d, and that it is said", len(search.orphans), search.incomplete, maxOrphans)
+	search.consider(&speechmatics.Job{ID: "runs", Status: speechmatics.JobRunning, Tracking: &speechmatics.Tracking{Reference: proven.String()}})
+	if len(search.orphans) != maxIdleOrphans+1 || !search.incomplete {
+		t.Errorf("%d orphans are kept, incomplete %v; want %d and the one that runs, and that it is said", len(search.orphans), search.incomplete, maxIdleOrphans)
+	}
+	if last := search.orphans[len(search.orphans)-1]; last.id != "runs" || !last.running {
+		t.Errorf("the one that runs is hidden by those that do not: the last one is %+v", last)
 	}
 	search.exclude(map[types.UID]struct{}{markedJob: {}})
 	if len(search.orphans) != 0 {
@@ -429,16 +437,17 @@ func TestOrphanState_confirm(t *testing.T) {
 	}
 }
 
-// TestOrphanTurns takes a tenth of the account's requests, and an end.
+// TestOrphanTurns takes a tenth of the requests that the key has, also for another account's search, and an end.
 func TestOrphanTurns(t *testing.T) {
 	t.Parallel()
 	clock := clocktesting.NewFakeClock(time.Unix(1_800_000_000, 0))
 	r := step(t, env.Client)
 	l := newLimits(Options{Clock: clock}.withDefaults(), func(types.NamespacedName) {})
-	turns := &orphanTurns{searchTurns: searchTurns{limits: l, metrics: r.metrics}, options: Options{Clock: clock}}
-	if err := turns.next(t.Context()); err != nil {
+	search := func() *orphanTurns { return &orphanTurns{searchTurns: searchTurns{limits: l, metrics: r.metrics}} }
+	if err := search().next(t.Context()); err != nil {
 		t.Fatalf("the first page: %v", err)
 	}
+	turns := search()
 	second := make(chan error, 1)
 	go func() { second <- turns.next(t.Context()) }()
 	for !clock.HasWaiters() {
@@ -466,6 +475,148 @@ func TestOrphanTurns(t *testing.T) {
 	turns.pages = maxOrphanPages
 	if err := turns.next(t.Context()); !errors.Is(err, errEnoughPages) {
 		t.Errorf("page %d: %v, want %v", maxOrphanPages+1, err, errEnoughPages)
+	}
+}
+
+// TestOrphanPace has searches of many accounts with one key take a tenth of its requests together, one search at a time.
+func TestOrphanPace(t *testing.T) {
+	t.Parallel()
+	const perSecond, pages = 5, 100
+	clock := clocktesting.NewFakeClock(time.Unix(1_800_000_000, 0))
+	l := newLimits(Options{Clock: clock}.withDefaults(), func(types.NamespacedName) {})
+	l.requests.setRate(perSecond)
+	for page := range pages {
+		if got, want := l.reserveOrphanTurn(), time.Duration(page)*orphanShare*time.Second/perSecond; got != want {
+			t.Fatalf("page %d is due in %s, want %s", page, got, want)
+		}
+	}
+	clock.Step(pages * orphanShare * time.Second / perSecond)
+	if got := l.reserveOrphanTurn(); got != 0 {
+		t.Errorf("after all turns are over, the next one is due in %s", got)
+	}
+	if !l.beginOrphanSearch() || l.beginOrphanSearch() {
+		t.Error("want one search at a time")
+	}
+	l.endOrphanSearch()
+	if !l.beginOrphanSearch() {
+		t.Error("there is no search after the first one")
+	}
+}
+
+// TestOrphans_oneAtATime has an account wait while another one with the same key is searched, and comes back to it.
+func TestOrphans_oneAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks())
+	account := w.account()
+	clock := clocktesting.NewFakeClock(time.Now())
+	jobs := step(t, env.Client)
+	jobs.options = w.options.withDefaults()
+	jobs.options.Clock = clock
+	jobs.providers = newProviders(env.Client, jobs.options)
+	p, err := jobs.providers.get(w.ctx, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newOrphanReconciler(jobs, events.NewFakeRecorder(10), v1alpha1.NamespacedAccount, func() v1alpha1.Account { return &v1alpha1.SpeechmaticsAccount{} })
+	if !p.limits.beginOrphanSearch() {
+		t.Fatal("a search is under way that nobody has begun")
+	}
+	state := r.stateOf(account.UID)
+	searched := func() bool {
+		r.search(w.ctx, account, state)
+		w.get(account)
+		last := valueOf(account.Status.OrphanSearch).LastTime
+		return last != nil && last.Unix() == clock.Now().Unix()
+	}
+	if searched() {
+		t.Error("two searches are under way")
+	}
+	if left, most := state.due.Sub(clock.Now()), 2*jobs.orphanSettleTime(); left > most {
+		t.Errorf("the search that had to wait is made up for in %s, want at most %s", left, most)
+	}
+	p.limits.endOrphanSearch()
+	for range 2 {
+		if !searched() {
+			t.Error("the account is not searched")
+		}
+		clock.Step(time.Hour)
+	}
+}
+
+// TestOrphanReconciler_spread has the first searches of many accounts begin at different times, none at once.
+func TestOrphanReconciler_spread(t *testing.T) {
+	t.Parallel()
+	const accounts = 100
+	clock := clocktesting.NewFakeClock(time.Unix(1_800_000_000, 0))
+	jobs := step(t, env.Client)
+	jobs.options.Clock = clock
+	r := newOrphanReconciler(jobs, events.NewFakeRecorder(10), v1alpha1.NamespacedAccount, nil)
+	first, last := time.Duration(1<<62), time.Duration(0)
+	for i := range accounts {
+		due := r.stateOf(types.UID(fmt.Sprint(i))).due.Sub(clock.Now())
+		first, last = min(first, due), max(last, due)
+	}
+	if interval := jobs.options.OrphanInterval; first < interval/firstOrphanSearch || last > 3*interval/firstOrphanSearch || last-first < interval/firstOrphanSearch {
+		t.Errorf("the first searches begin between %s and %s", first, last)
+	}
+}
+
+// TestOrphans_restoredElsewhere restores an object into a namespace that the account does not belong to: what its claim names is not
+// deleted before a person has decided.
+func TestOrphans_restoredElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withOrphanSearches())
+	account := w.account(deletesOrphans)
+	job, id := w.endless("job")
+	w.awaitProof(account, job)
+	elsewhere := env.Namespace(w.ctx, t, nil)
+	w.get(job)
+	restored := w.newJob("job", func(j *v1alpha1.TranscriptionJob) {
+		j.Namespace, j.Annotations, j.Spec = elsewhere, job.Annotations, job.Spec
+	})
+	w.create(restored)
+	w.vanish(job)
+	if status := w.searched(account); valueOf(status.OrphanedJobs) != 0 {
+		t.Errorf("%d orphans, want none", valueOf(status.OrphanedJobs))
+	}
+	w.wantRemote(id, "running")
+
+	w.delete(restored)
+	w.eventually("the job is deleted when nobody claims it any more", func() (bool, string) { return w.remoteStatus(id) == "deleted", w.logs.String() })
+}
+
+// TestOrphans_fewRights looks where it may for an account of one namespace if it may not look everywhere, and does not search for
+// a cluster account then, whose jobs may be where it cannot look.
+func TestOrphans_fewRights(t *testing.T) {
+	t.Parallel()
+	var listed []string
+	jobs := step(t, env.Client)
+	jobs.options.WatchNamespaces = []string{"watched"}
+	jobs.live = interceptor.NewClient(env.Client, interceptor.Funcs{
+		List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			namespace := (&client.ListOptions{}).ApplyOptions(options).Namespace
+			listed = append(listed, namespace)
+			if namespace == metav1.NamespaceAll {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "transcriptionjobs"}, "", errors.New("only some namespaces"))
+			}
+			page, ok := list.(*metav1.PartialObjectMetadataList)
+			if !ok {
+				return fmt.Errorf("unexpected list %T", list)
+			}
+			page.Items = []metav1.PartialObjectMetadata{{ObjectMeta: metav1.ObjectMeta{UID: types.UID("in " + namespace)}}}
+			return nil
+		},
+	})
+	r := newOrphanReconciler(jobs, events.NewFakeRecorder(10), v1alpha1.NamespacedAccount, nil)
+	live, err := r.liveUIDs(t.Context(), &v1alpha1.SpeechmaticsAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "own"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[types.UID]struct{}{"in own": {}, "in watched": {}}, live); diff != "" {
+		t.Errorf("objects that there are (-want +got):\n%s\nlisted: %q", diff, listed)
+	}
+	if _, err := r.liveUIDs(t.Context(), &v1alpha1.ClusterSpeechmaticsAccount{}); !apierrors.IsForbidden(err) {
+		t.Errorf("a cluster account: %v, want that it is not searched for", err)
 	}
 }
 
