@@ -118,6 +118,7 @@ func TestMutations(t *testing.T) {
 		lost   = "durable\\[api.record\\]" // a transcript is lost
 		forgot = "acknowledged"            // an acknowledged notification is forgotten
 		dead   = "api.finished"            // a job does not end
+		held   = "api.deleting"            // a finalizer is not removed
 		unpaid = "kept\\["                 // a job is left at the provider for nobody
 		answer = "answered"                // an answer is thrown away
 		cycle  = "non-progress cycle"      // a run does not end
@@ -144,6 +145,7 @@ func TestMutations(t *testing.T) {
 		{mutation: "STATUS_FIRST", variant: "-DNOTIFICATIONS", budgets: crash, want: lost},
 		{mutation: "NO_FINALIZER", variant: "-DDELETION", budgets: none, want: unpaid},
 		{mutation: "RELEASE_EARLY", variant: "-DDELETION", budgets: crash, want: unpaid},
+		{mutation: "RELEASE_NEVER", variant: "-DDELETION", budgets: none, want: held},
 	}
 	for _, tt := range tests {
 		t.Run(tt.mutation, func(t *testing.T) {

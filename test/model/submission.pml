@@ -38,6 +38,7 @@
  *   SEARCH_EARLY    with the object, what was given up is looked for while the latest claim's job may still appear
  *   RECORD_UNREAD   a record that meets a conflict is tried again without reading the object
  *   RELEASE_EARLY   the finalizer is removed without waiting for an uncertain submission
+ *   RELEASE_NEVER   the finalizer of a finished object that is being deleted is not removed
  */
 
 #ifndef CRASHES
@@ -224,6 +225,13 @@ inline receive(job, reader) {
 /* sweepOwed: there may be jobs besides the recorded one. */
 #define OWED (api.givenUp || api.surplus != 0)
 
+/* There is something to do for the object. */
+#ifdef RELEASE_NEVER
+#define OPEN (!api.finished || OWED)
+#else
+#define OPEN (!api.finished || api.deleting || OWED)
+#endif
+
 /* A manager. Each pass takes one object from its cache, and does one thing with it. */
 proctype Manager(byte me) {
 	Object c;     /* the object that the pass goes by */
@@ -238,9 +246,9 @@ top:
 	/* Reconcile: the cache may be behind. A pass begins when there is something to do. */
 	if
 	:: atomic { c.exists && !fresh[me] && stale > 0 && !c.finished -> stale-- }
-	:: atomic { api.exists && (!api.finished || api.deleting || OWED) -> copy(c) }
+	:: atomic { api.exists && OPEN -> copy(c) }
 	:: atomic { !api.exists -> goto end }
-	:: atomic { api.exists && api.finished && !api.deleting && !OWED -> goto end_rest }
+	:: atomic { api.exists && !OPEN -> goto end_rest }
 	fi;
 
 	/* pass, advance */
@@ -586,7 +594,7 @@ lost: /* the process died, and another one starts with an empty memory and a new
 end_rest: /* finished: only a deletion is of interest now */
 	if
 	:: atomic { !api.exists -> goto end }
-	:: atomic { api.exists && api.deleting -> goto top }
+	:: atomic { api.exists && OPEN -> goto top }
 	fi;
 end:
 	skip
@@ -663,7 +671,8 @@ active proctype User() {
 proctype Judge() {
 	timeout;
 	assert(!api.exists || LIVING <= 1);                 /* what cannot be prevented was noticed and deleted */
-	assert(!api.exists || api.finished);                /* no job is stuck, nor is a finalizer */
+	assert(!api.exists || api.finished);                /* no job is stuck */
+	assert(!api.exists || !api.deleting);               /* nor is a finalizer */
 #if defined(PAUSE) && defined(NOTIFICATIONS)
 	/* The notification of a surplus job may have brought it: a whole transcript of the same media. */
 	assert(!api.exists || (api.record != 0 && api.stored && (durable[1] || durable[2] || durable[3])));
