@@ -43,6 +43,7 @@ func scenarios() []scenario {
 		providerScenarios(),
 		notificationScenarios(),
 		stormScenarios(),
+		orphanScenarios(),
 	)
 }
 
