@@ -31,6 +31,8 @@ type budgets string
 const (
 	// none: nothing fails, but two managers are at work, and everything happens in any order.
 	none budgets = "-DCRASHES=0 -DLOSSES=0 -DSLOW=0 -DSTALE=0"
+	// loss: a request or an answer is lost.
+	loss budgets = "-DCRASHES=0 -DLOSSES=1 -DSLOW=0 -DSTALE=0"
 	// crash: one process dies, at any moment.
 	crash budgets = "-DCRASHES=1 -DLOSSES=0 -DSLOW=0 -DSTALE=0"
 	// crashAndLoss: a process dies, a request or an answer is lost, and each manager once goes by an old cache.
@@ -55,12 +57,14 @@ func TestProtocol(t *testing.T) {
 		{name: "two managers, crash, loss", budgets: crashAndLoss},
 		{name: "notifications, crash", variant: "-DNOTIFICATIONS", budgets: crash},
 		{name: "deletion, crash", variant: "-DDELETION", budgets: crash},
+		{name: "stopped before the fence", budgets: slow},
 		{name: "pause at the last byte, loss", variant: "-DPAUSE", budgets: slowAndLoss},
 
 		{name: "everything but notifications and deletion", budgets: all, full: true},
 		{name: "notifications, crash, loss", variant: "-DNOTIFICATIONS", budgets: crashAndLoss, full: true},
 		{name: "deletion, crash, loss", variant: "-DDELETION", budgets: crashAndLoss, full: true},
 		{name: "deletion, notifications, crash", variant: "-DDELETION -DNOTIFICATIONS", budgets: crash, full: true},
+		{name: "deletion, notifications, loss", variant: "-DDELETION -DNOTIFICATIONS", budgets: loss, full: true},
 		{name: "pause at the last byte, notifications", variant: "-DPAUSE -DNOTIFICATIONS", budgets: slow, full: true},
 		{name: "pause at the last byte, deletion", variant: "-DPAUSE -DDELETION", budgets: slow, full: true},
 		{name: "pause at the last byte, deletion, loss", variant: "-DPAUSE -DDELETION", budgets: slowAndLoss, full: true},

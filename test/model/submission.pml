@@ -5,8 +5,9 @@
  * The way of one TranscriptionJob through one attempt, as a Promela model for spin: two managers that both believe they
  * lead, the webhook receiver, the provider, a user who deletes, and time. Everything may happen between any two steps.
  *
- * Steps carry the names of the functions that do them (controllers/, webhookreceiver/). model_test.go runs it, and runs
- * it again with each of the mutations below, which must each be noticed.
+ * Steps carry the names of what does them, behind an at sign: functions, methods and constants of controllers, or, with
+ * the package's name, of another one. TestNames holds them to the code. model_test.go runs the model, and runs it again with each of
+ * the mutations below, which must each be noticed.
  *
  * Time is two facts about each claim: EXPIRED (its notAfter has passed, by the manager's clock) and SETTLED (the list lag and
  * the clocks' skew have passed as well). What is assumed of the world is what `clock` waits for: a submission that was
@@ -151,7 +152,7 @@ inline deleteNoted() {
 	}
 }
 
-/* All listed jobs of the attempt but the recorded one are deleted: findOwned. */
+/* All listed jobs of the attempt but the recorded one are deleted: @findOwned. */
 inline deleteLateComers() {
 	atomic {
 		j = JOBS;
@@ -187,28 +188,28 @@ inline accept() {
 }
 
 /*
- * webhookreceiver: (*door).admit, intake.read, Batch.Commit, applyStatus, and the answer. `ok` says whether the sender gets a 2xx,
- * `died` that the receiver died.
+ * @webhookreceiver.notify: @webhookreceiver.lookup, @webhookreceiver.takeIn, @webhookreceiver.commit with @store.Commit and
+ * @webhookreceiver.record, and the @webhookreceiver.answer. `ok` says whether the sender gets a 2xx, `died` that the receiver died.
  * The job is read live, and read again after a conflict.
  */
 inline receive(job, reader) {
 	ok = false; died = false;
 	do
-	:: atomic { !api.exists -> ok = true; break } /* nobody's any more: door.gone */
-	:: atomic { api.exists && api.record != 0 && api.record != job -> ok = true; break } /* another job's: judge */
+	:: atomic { !api.exists -> ok = true; break } /* nobody's any more: @webhookreceiver.errJobGone */
+	:: atomic { api.exists && api.record != 0 && api.record != job -> ok = true; break } /* another job's: @webhookreceiver.judge */
 	:: atomic { api.exists && (api.record == 0 || api.record == job) -> fresh[reader] = true };
 #ifdef ACK_EARLY
 		ok = true; acknowledged[job] = true;
 		RECEIVER_MAY_DIE;
 #endif
 #ifndef STATUS_FIRST
-		durable[job] = true; /* store.Batch.Commit */
+		durable[job] = true; /* @store.Commit */
 		RECEIVER_MAY_DIE;
 #endif
 		atomic {
 			if
 			:: api.exists && fresh[reader] -> api.announced = job; api.stored = true; written(); ok = true
-			:: else /* a conflict: read it again */
+			:: else /* a conflict: @webhookreceiver.record reads it again */
 			fi
 		};
 		RECEIVER_MAY_DIE;
@@ -222,7 +223,7 @@ inline receive(job, reader) {
 	od
 }
 
-/* sweepOwed: there may be jobs besides the recorded one. */
+/* @sweepOwed: there may be jobs besides the recorded one. */
 #define OWED (api.givenUp || api.surplus != 0)
 
 /* There is something to do for the object. */
@@ -243,7 +244,7 @@ proctype Manager(byte me) {
 
 top:
 	atomic { answered = answered - (holds -> 1 : 0); holds = false; mine = 0; id = 0; j = 0; ok = false; died = false; extra = 0 };
-	/* Reconcile: the cache may be behind. A pass begins when there is something to do. */
+	/* @Reconcile: the cache may be behind. A pass begins when there is something to do. */
 	if
 	:: atomic { c.exists && !fresh[me] && stale > 0 && !c.finished -> stale-- }
 	:: atomic { api.exists && OPEN -> copy(c) }
@@ -251,7 +252,7 @@ top:
 	:: atomic { api.exists && !OPEN -> goto end_rest }
 	fi;
 
-	/* pass, advance */
+	/* @pass, @advance */
 	if
 	:: c.deleting -> goto reconcileDeletion
 	:: else
@@ -265,7 +266,7 @@ top:
 	:: else
 	fi;
 	if
-	:: c.announced != 0 -> id = c.announced; goto record /* recordAnnounced */
+	:: c.announced != 0 -> id = c.announced; goto record /* @recordAnnounced */
 	:: else
 	fi;
 	if
@@ -273,7 +274,7 @@ top:
 	:: else
 	fi;
 
-	/* submit: claimAttempt writes claim and finalizer in one PATCH. */
+	/* @submit: @claimAttempt writes claim and finalizer in one PATCH. */
 	atomic {
 		if
 #ifdef NO_PRECONDITION
@@ -299,7 +300,7 @@ top:
 	};
 	MAY_DIE;
 
-	/* takeUp: after a conflict it goes on only if the claim is still the one just written. A second claim finds everything written. */
+	/* @takeUp: after a conflict it goes on only if the claim is still the one just written. A second claim finds everything written. */
 	do
 	:: mine > 1 -> break
 	:: atomic { api.exists && fresh[me] -> written(); copy(c); break }
@@ -308,7 +309,7 @@ top:
 	od;
 	MAY_DIE;
 
-	/* send: the fence lets the last bytes go out only before the claim's notAfter. */
+	/* @send: the fence lets the last bytes go out only before the claim's notAfter. */
 	atomic {
 		if
 #ifndef NO_FENCE
@@ -331,12 +332,12 @@ top:
 	};
 	MAY_DIE;
 	if
-	:: atomic { losses > 0 -> losses--; troubled = true; goto top } /* the answer is lost: notSubmitted */
+	:: atomic { losses > 0 -> losses--; troubled = true; goto top } /* the answer is lost: @notSubmitted */
 	:: true
 	fi;
 	goto record;
 
-settleClaim: /* nothing was created: the claim says so, unless somebody else has written */
+settleClaim: /* @settleClaim: nothing was created: the claim says so, unless somebody else has written */
 	atomic {
 		over[mine] = true;
 		if
@@ -346,26 +347,26 @@ settleClaim: /* nothing was created: the claim says so, unless somebody else has
 	};
 	goto top;
 
-record: /* retried until it holds; after a conflict the object is judged anew (relationTo) */
+record: /* @record, @tryRecord: retried until it holds; after a conflict the object is judged anew (@relationTo) */
 	do
 #ifdef RECORD_BLIND
 	:: atomic { api.exists -> api.record = id; written(); copy(c); break }
 #else
 	:: atomic { api.exists && fresh[me] && c.record == 0 && !c.finished -> api.record = id; written(); copy(c); break }
 #endif
-	:: atomic { !api.exists -> remote[id] = ((LIVES(id)) -> DELETED : remote[id]); break } /* orphaned */
+	:: atomic { !api.exists -> remote[id] = ((LIVES(id)) -> DELETED : remote[id]); break } /* @orphaned */
 #ifdef RECORD_ONCE
 	:: atomic { api.exists && !fresh[me] -> break }
 #else
 #ifdef RECORD_UNREAD
 	:: atomic { api.exists && !fresh[me] -> skip }
 #else
-	:: atomic { api.exists && !fresh[me] -> copy(c) } /* reload */
+	:: atomic { api.exists && !fresh[me] -> copy(c) } /* @reload */
 #endif
 #endif
-	:: atomic { api.exists && fresh[me] && c.record == id -> break } /* recordThere */
+	:: atomic { api.exists && fresh[me] && c.record == id -> break } /* @relationTo says @recordThere */
 	:: atomic { api.exists && fresh[me] && c.record != id && (c.record != 0 || c.finished) ->
-			/* recordSuperseded: deleteSurplus */
+			/* @relationTo says @recordSuperseded: @deleteSurplus */
 			if
 			:: LIVES(id) -> remote[id] = DELETED
 			:: else
@@ -379,7 +380,7 @@ record: /* retried until it holds; after a conflict the object is judged anew (r
 	fi;
 	goto top;
 
-noted: /* deleteNoted */
+noted: /* @deleteNoted */
 	deleteNoted();
 	MAY_DIE;
 	atomic {
@@ -390,7 +391,7 @@ noted: /* deleteNoted */
 	};
 	goto top;
 
-look: /* from notAfter on, the list is searched; it is believed only if it was seen after SETTLED */
+look: /* @look: from notAfter on, the list is searched; it is believed only if it was seen after SETTLED */
 #ifdef NO_LOOK
 	goto settle;
 #endif
@@ -402,9 +403,9 @@ look: /* from notAfter on, the list is searched; it is believed only if it was s
 #ifdef LOOK_EARLY
 	ok = true;
 #else
-	ok = SETTLED[c.nonce]; /* began.Before(settled) is asked before the list is */
+	ok = SETTLED[c.nonce]; /* @settledAt is asked before the list is */
 #endif
-	atomic { /* findClaimed: the oldest is kept */
+	atomic { /* @findClaimed: the oldest is kept */
 		id = 0; extra = 0;
 		j = JOBS;
 		do
@@ -417,14 +418,14 @@ look: /* from notAfter on, the list is searched; it is believed only if it was s
 	:: id != 0 -> goto adopt
 	:: id == 0 && ok -> goto settle
 	:: id == 0 && !ok ->
-		/* unknownSubmission: looked for again later */
+		/* @unknownSubmission: looked for again later */
 		if
 		:: SETTLED[c.nonce] -> goto top
 		:: atomic { !api.exists || !fresh[me] -> goto top }
 		fi
 	fi;
 
-adopt: /* noteSurplus: what others there are is noted before one is recorded, so that they are not forgotten if this manager dies. */
+adopt: /* @adopt, @noteSurplus: what others there are is noted before one is recorded, so that they are not forgotten if this manager dies. */
 	if
 #ifdef SURPLUS_FIRST
 	:: extra != 0 ->
@@ -454,7 +455,7 @@ adopt: /* noteSurplus: what others there are is noted before one is recorded, so
 	MAY_DIE;
 	goto record;
 
-settle: /* giveUpClaim: submitted again, under a new claim */
+settle: /* @settle, @giveUpClaim: submitted again, under a new claim */
 	atomic {
 		if
 		:: api.exists && fresh[me] -> api.notCreated = true; api.givenUp = true; written()
@@ -463,7 +464,7 @@ settle: /* giveUpClaim: submitted again, under a new claim */
 	};
 	goto top;
 
-follow: /* observe, collect: what is done and not stored is fetched, and delivered through the receiver's door */
+follow: /* @follow, @observe, @collect: what is done and not stored is fetched, and delivered through the receiver's door */
 	if
 	:: c.stored -> goto complete
 	:: !c.stored && c.surplus != 0 -> goto noted
@@ -483,7 +484,7 @@ complete:
 	};
 	goto top;
 
-reconcileFinished: /* sweep: what was given up may have arrived after all. Then AfterStored deletes what is stored. */
+reconcileFinished: /* @reconcileFinished, @sweep: what was given up may have arrived after all. Then AfterStored deletes what is stored. */
 	if
 #ifdef SWEEP_EARLY
 	:: onTheWay == 0 && (accepted < 1 || listed[1]) && (accepted < 2 || listed[2]) && (accepted < 3 || listed[3])
@@ -507,7 +508,7 @@ reconcileFinished: /* sweep: what was given up may have arrived after all. Then 
 	goto top;
 
 #define UNCERTAIN (c.record == 0 && c.announced == 0 && c.nonce != 0 && !c.notCreated)
-reconcileDeletion: /* cleanUp */
+reconcileDeletion: /* @reconcileDeletion, @cleanUp */
 	if
 	:: !c.finalizer -> goto top
 	:: else
@@ -524,7 +525,7 @@ reconcileDeletion: /* cleanUp */
 	:: else
 	fi;
 #endif
-	atomic { /* knownRemoteJobs: discard */
+	atomic { /* @knownRemoteJobs: @discard */
 		j = JOBS;
 		do
 		:: j == 0 -> break
@@ -538,7 +539,7 @@ reconcileDeletion: /* cleanUp */
 	};
 #ifndef RELEASE_EARLY
 	if
-	:: UNCERTAIN -> /* discardUncertain: the list is searched until nothing can appear in it any more */
+	:: UNCERTAIN -> /* @discardUncertain: the list is searched until nothing can appear in it any more */
 		atomic {
 			id = 0;
 			j = JOBS;
@@ -560,7 +561,7 @@ reconcileDeletion: /* cleanUp */
 	fi;
 #endif
 	if
-	:: c.givenUp -> /* discardGivenUp: one search, when nothing can arrive under the latest claim any more */
+	:: c.givenUp -> /* @discardGivenUp: one search, when nothing can arrive under the latest claim any more */
 #ifndef SEARCH_EARLY
 		if
 		:: c.notCreated || SETTLED[c.nonce]
@@ -578,7 +579,7 @@ reconcileDeletion: /* cleanUp */
 	:: else
 	fi;
 
-release:
+release: /* @release */
 	MAY_DIE;
 	atomic {
 		if
