@@ -312,8 +312,9 @@ func (r *run) checkRestart(before *facts) {
 	}
 }
 
-// goroutineSlack allows for what comes and goes: a watch that begins anew, a request for metrics.
-const goroutineSlack = 10
+// goroutineSlack allows for what a process begins with its first unfinished job, some ten as measured, however many jobs there are; and for
+// as many that come and go: a watch that begins anew, a request for metrics.
+const goroutineSlack = 20
 
 // goroutinesAtRest are those that are there when nothing is to be done: without the idle connections to the provider and the receivers, which
 // are kept for a minute or more and have two goroutines each.
