@@ -107,7 +107,7 @@ func newLimits(options Options, wake func(types.NamespacedName)) *limits {
 		wake:        wake,
 		changed:     func([]sharer) {},
 		waited:      func(string, time.Duration) {},
-		hands:       newHands(options.handsFor(defaultSubmissionsPerSecond), wake),
+		hands:       newHands(newCrew(options.MaxConcurrentReconciles), options.handsFor(defaultSubmissionsPerSecond), wake),
 		handsFor:    options.handsFor,
 		accounts:    map[types.UID]sharer{},
 		admissions:  newPacer(defaultSubmissionsPerSecond, admissionWindow, evenly),

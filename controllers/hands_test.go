@@ -14,7 +14,7 @@ import (
 func TestHands(t *testing.T) {
 	t.Parallel()
 	woken := &admissions{}
-	h := newHands(2, woken.wake)
+	h := newHands(newCrew(100), 2, woken.wake)
 	take := func(name string) bool { return h.take(types.NamespacedName{Namespace: "n", Name: name}) }
 	if !take("a") || !take("b") || take("c") || take("d") || take("c") {
 		t.Fatal("of two hands, two are to be taken")
@@ -56,7 +56,7 @@ func TestHands(t *testing.T) {
 func TestHands_skipsWhoCameBy(t *testing.T) {
 	t.Parallel()
 	woken := &admissions{}
-	h := newHands(1, woken.wake)
+	h := newHands(newCrew(100), 1, woken.wake)
 	a, b, c := types.NamespacedName{Name: "a"}, types.NamespacedName{Name: "b"}, types.NamespacedName{Name: "c"}
 	h.take(a)
 	h.take(b)
@@ -72,5 +72,47 @@ func TestHands_skipsWhoCameBy(t *testing.T) {
 	}
 	if len(h.asked) != 0 || len(h.asking) != 0 {
 		t.Errorf("%v and %v are remembered", h.asked, h.asking)
+	}
+}
+
+// TestHands_crew has several hosts be busy at a time: each finds half of the workers that the others leave, some workers are left over, and who
+// gets none is woken when another one gives his back.
+func TestHands_crew(t *testing.T) {
+	t.Parallel()
+	woken := &admissions{}
+	c := newCrew(16)
+	var hosts []*hands
+	var got []int
+	for host := range 4 {
+		h := newHands(c, 8, woken.wake)
+		hosts = append(hosts, h)
+		n := 0
+		for h.take(types.NamespacedName{Namespace: "n", Name: string(rune('a' + host))}) {
+			n++
+		}
+		got = append(got, n)
+	}
+	if diff := cmp.Diff([]int{8, 4, 2, 0}, got); diff != "" {
+		t.Fatalf("hands of 16 that four hosts get, one after the other (-want +got):\n%s", diff)
+	}
+	hosts[0].give()
+	if diff := cmp.Diff([]string{"n/d"}, woken.all()); diff != "" {
+		t.Errorf("woken after the first gave one back, and has more than its part yet (-want +got):\n%s", diff)
+	}
+	if hosts[0].take(types.NamespacedName{Name: "again"}) || !hosts[3].take(types.NamespacedName{Namespace: "n", Name: "d"}) {
+		t.Error("a hand that was given back is the last one's, not the first one's")
+	}
+	for _, h := range hosts[:3] {
+		for h.busy > 0 {
+			h.give()
+		}
+	}
+	if len(c.asking) != 0 || c.busy != 1 {
+		t.Errorf("%d hosts ask, and %d hands are busy; want none and one", len(c.asking), c.busy)
+	}
+	for workers, most := range map[int]int{1: 1, 2: 2, 4: 3, 16: 14, 64: 62} {
+		if got := newCrew(workers).most; got != most {
+			t.Errorf("of %d workers %d may be busy with providers, want %d", workers, got, most)
+		}
 	}
 }

@@ -87,6 +87,8 @@ type providers struct {
 	submitter *submitter
 	// observers look at the jobs that are running.
 	observers *observers
+	// crew are the workers that may be busy with providers.
+	crew *crew
 	// active reads which jobs are or may be at the provider, to count them after a restart.
 	active func(context.Context) (map[types.UID]activeJob, error)
 	// waited is told how long requests wait for their turns.
@@ -122,6 +124,7 @@ func newProviders(secrets client.Reader, options Options) *providers {
 		accounts:  map[v1alpha1.AccountKind]*waker{v1alpha1.NamespacedAccount: {}, v1alpha1.ClusterAccount: {}},
 		jobs:      &waker{},
 		observers: newObservers(options),
+		crew:      newCrew(options.MaxConcurrentReconciles),
 		active:    func(context.Context) (map[types.UID]activeJob, error) { return nil, nil },
 		waited:    func(string, time.Duration) {},
 		entries:   map[types.UID]providerEntry{},
@@ -345,7 +348,7 @@ func (ps *providers) limitsOf(p *provider) *limits {
 	l, ok := ps.limits[id]
 	if !ok {
 		l = newLimits(ps.options, ps.jobs.wake)
-		l.changed, l.waited = ps.wakeAccounts, ps.waited
+		l.changed, l.waited, l.hands.crew = ps.wakeAccounts, ps.waited, ps.crew
 		ps.limits[id] = l
 	}
 	return l
