@@ -31,9 +31,9 @@ func TestNames(t *testing.T) {
 	for name, folder := range folders {
 		declared[name] = declarations(t, folder)
 	}
-	names := named.FindAllSubmatch(submission, -1)
+	names := named.FindAllStringSubmatch(string(submission), -1)
 	for _, match := range names {
-		where, what := cmp.Or(string(match[1]), "controllers"), string(match[2])
+		where, what := cmp.Or(match[1], "controllers"), match[2]
 		if !declared[where][what] {
 			t.Errorf("the model names %s, and there is no such function, method, constant or variable in %s", match[0], where)
 		}
