@@ -108,6 +108,7 @@ func (s *scope) question(p *provider) question {
 	return question{
 		uid: s.job.UID, name: client.ObjectKeyFromObject(s.job), attempt: s.attempt(), id: s.remoteID(),
 		provider: p, created: created, urgent: s.needsAnswer(p),
+		cause: cause{facts: factsOf(s.job), overdue: s.deadlinePassed()},
 		known: knownFacts{duration: remote.AudioDuration != nil, errors: len(remote.Errors)},
 	}
 }

@@ -92,6 +92,9 @@ type watch struct {
 	from, before time.Time
 	// due is when the next look is; zero while none is wanted.
 	due time.Time
+	// asked is when the pass first needed an answer for the cause that it needs one for now: what the provider said before, it does not want to
+	// hear. Zero if there is none.
+	asked time.Time
 	// unlisted counts the rounds in which the job was not in the list and should have been.
 	unlisted int
 	// answer is what the last look came to, until the reconciler has taken it.
@@ -111,8 +114,17 @@ type question struct {
 	created time.Time
 	// urgent means that the pass needs an answer now, and any: also that the job still runs.
 	urgent bool
+	// cause is what it is needed for.
+	cause cause
 	// known is what is recorded already of a job that runs, so that it is no news.
 	known knownFacts
+}
+
+// cause is by which facts a pass asks. That a job still runs is no answer if it was said before they came to be.
+type cause struct {
+	facts uint64
+	// overdue means that a job that still runs is deleted.
+	overdue bool
 }
 
 // knownFacts are what the status has of a running job.
@@ -136,8 +148,28 @@ func (q *question) owns(job *speechmatics.Job) bool {
 type answer struct {
 	job *speechmatics.Job
 	err error
+	// begun is when the request was sent.
+	begun time.Time
 	// hearsay means that the error is not that of a request about this job, but that of another one which kept it from being sent.
 	hearsay bool
+}
+
+func (a *answer) runs() bool { return a.job != nil && a.job.Status == speechmatics.JobRunning }
+
+// tooEarly reports whether an answer says that the job runs, to a request that was sent before somebody came to need one. It may have
+// ended since.
+func (w *watch) tooEarly(a *answer) bool {
+	return w.urgent && a.runs() && a.begun.Before(w.asked)
+}
+
+// outdated reports whether the stored answer must not be taken for that of a look made now: it came too early, nobody has looked again for
+// long though it was time to, or a job is to be deleted by it that may have ended since.
+func (o *observers) outdated(w *watch, now time.Time) bool {
+	if !w.urgent || !w.answer.runs() {
+		return false
+	}
+	neglected := w.scheduled() && now.Sub(w.due) > o.options.RetryInterval
+	return w.tooEarly(w.answer) || neglected || (w.cause.overdue && now.Sub(w.answer.begun) > o.options.RetryInterval)
 }
 
 func newObservers(options Options) *observers {
@@ -174,6 +206,9 @@ func (o *observers) ask(q question) *answer {
 	defer o.mu.Unlock()
 	now := o.clock.Now()
 	w, isNew := o.watch(q)
+	if w.answer != nil && o.outdated(w, now) {
+		w.answer = nil
+	}
 	switch {
 	case w.answer != nil:
 		a := w.answer
@@ -214,6 +249,9 @@ func (o *observers) watch(q question) (w *watch, isNew bool) {
 	g := o.groupOf(q.provider)
 	w, ok := o.watches[q.uid]
 	if ok && w.id == q.id && w.attempt == q.attempt && w.group == g {
+		if q.urgent && (!w.urgent || w.cause != q.cause) {
+			w.asked = o.clock.Now()
+		}
 		w.question = q
 		return w, false
 	}
@@ -221,7 +259,7 @@ func (o *observers) watch(q question) (w *watch, isNew bool) {
 		o.remove(w)
 		g = o.groupOf(q.provider) // which may have gone with its last watch
 	}
-	w = &watch{question: q, group: g}
+	w = &watch{question: q, group: g, asked: o.clock.Now()}
 	if !q.created.IsZero() {
 		w.from, w.before = q.created.Add(-createdEarlier), q.created.Add(createdLater)
 	}

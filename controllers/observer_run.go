@@ -91,12 +91,13 @@ func (run *roundRun) readPages(ctx context.Context, plan *round) {
 func (run *roundRun) readPage(ctx context.Context, before time.Time) (page, error) {
 	read := page{found: map[types.UID]bool{}}
 	err := run.request(ctx, operationList, func(ctx context.Context) error {
+		begun := run.o.clock.Now()
 		return run.provider.client.ListPage(ctx, before, func(job *speechmatics.Job) {
 			read.jobs++
 			if !job.CreatedAt.IsZero() && (read.oldest.IsZero() || job.CreatedAt.Before(read.oldest)) {
 				read.oldest = job.CreatedAt
 			}
-			if uid, settled, ok := run.o.listed(run.g, job); ok {
+			if uid, settled, ok := run.o.listed(run.g, job, begun); ok {
 				read.found[uid] = settled
 			}
 		})
@@ -123,15 +124,14 @@ func (run *roundRun) get(ctx context.Context, uid types.UID) {
 	if !wanted || !run.goesOn() {
 		return
 	}
-	var job *speechmatics.Job
-	sent := false
-	err := run.request(ctx, operationGet, func(ctx context.Context) (err error) {
-		sent = true
-		job, err = run.provider.client.GetJob(ctx, id)
-		return err
+	var a *answer
+	_ = run.request(ctx, operationGet, func(ctx context.Context) error {
+		a = &answer{begun: run.o.clock.Now()}
+		a.job, a.err = run.provider.client.GetJob(ctx, id)
+		return a.err
 	})
-	if sent && ctx.Err() == nil {
-		run.o.got(run.g, uid, id, &answer{job: job, err: err})
+	if a != nil && ctx.Err() == nil {
+		run.o.got(run.g, uid, id, a)
 	}
 }
 
@@ -208,8 +208,8 @@ func (g *observer) accounts() map[types.UID]*provider {
 	return accounts
 }
 
-// listed takes over what the list says of a job, if it is one that is watched.
-func (o *observers) listed(g *observer, job *speechmatics.Job) (uid types.UID, settled, watched bool) {
+// listed takes over what the list says of a job, if it is one that is watched. The page was asked for at the time begun.
+func (o *observers) listed(g *observer, job *speechmatics.Job, begun time.Time) (uid types.UID, settled, watched bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	w, watched := g.jobs[job.ID]
@@ -221,8 +221,7 @@ func (o *observers) listed(g *observer, job *speechmatics.Job) (uid types.UID, s
 		return w.uid, false, true
 	}
 	o.metrics.observations.WithLabelValues(sourceList).Inc()
-	o.answered(w, &answer{job: job})
-	return w.uid, true, true
+	return w.uid, o.answered(w, &answer{job: job, begun: begun}), true
 }
 
 // tellsEnough reports whether what the list says of a job is all that the reconciler needs. That a job failed has consequences that cost
@@ -273,8 +272,12 @@ func (o *observers) got(g *observer, uid types.UID, id string, a *answer) {
 }
 
 // answered takes over an answer, and has the job reconciled if it is news. One that runs is looked at again in time; what comes after
-// anything else is for the reconciler to decide. The caller holds the lock.
-func (o *observers) answered(w *watch, a *answer) {
+// anything else is for the reconciler to decide. It reports false if the answer came too early, so that the look is still to be made. The
+// caller holds the lock.
+func (o *observers) answered(w *watch, a *answer) bool {
+	if w.tooEarly(a) {
+		return false
+	}
 	w.due = time.Time{}
 	if job := a.job; job != nil {
 		if !job.CreatedAt.IsZero() {
@@ -284,10 +287,11 @@ func (o *observers) answered(w *watch, a *answer) {
 		if job.Status == speechmatics.JobRunning && w.owns(job) {
 			o.schedule(w, o.clock.Now().Add(o.nextPoll(w.provider)))
 			if !w.isNews(job) {
-				return
+				return true
 			}
 		}
 	}
 	w.answer = a
 	o.tell(w.uid, w.name)
+	return true
 }
