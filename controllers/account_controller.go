@@ -86,17 +86,14 @@ func (r *AccountReconciler) tryKey(ctx context.Context, account v1alpha1.Account
 	}
 	p, err := r.providers.renew(ctx, account)
 	if err == nil && r.knownRefused(account, p) {
-		r.providers.tried(account.GetUID(), true, p)
+		r.providers.stillRefused(account.GetUID())
 		return r.untilSecretIsRead()
 	}
 	if err == nil {
 		status.BaseURL = ptr.To(p.baseURL)
 		err = p.probe(ctx, r.metrics)
 	}
-	if !isRefusal(err) {
-		p = nil
-	}
-	r.providers.tried(account.GetUID(), isConclusive(err), p)
+	r.providers.tried(account.GetUID(), p, err)
 	now := r.options.Clock.Now()
 	status.ObservedGeneration = ptr.To(account.GetGeneration())
 	status.LastCheckedTime = ptr.To(metav1.NewTime(now))

@@ -303,7 +303,7 @@ func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error)
 	switch {
 	case errors.As(err, &answer) && speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
-		return pausef(v1alpha1.ReasonProviderUnavailable, max(answer.RetryAfter, r.options.RetryInterval), "Speechmatics asks to slow down: %s", explain(err))
+		return pausef(v1alpha1.ReasonProviderUnavailable, max(min(answer.RetryAfter, maxPause), r.options.RetryInterval), "Speechmatics asks to slow down: %s", explain(err))
 	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
 		r.refused(p)
 		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), explain(err))

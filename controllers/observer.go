@@ -221,7 +221,11 @@ func (o *observers) ask(q question) *answer {
 	case !w.scheduled() || (q.urgent && w.due.After(now)):
 		o.schedule(w, now)
 		w.group.asked = now
+	case w.due.After(now.Add(longest(o.pollInterval(q.provider)))):
+		// The account has it looked at more often than when that was scheduled.
+		o.schedule(w, now.Add(o.nextPoll(q.provider)))
 	case w.group.trouble != nil && w.due.Before(now):
+		w.urgent = true // what the status says of the trouble has to be taken back
 		return &answer{err: w.group.trouble, hearsay: true}
 	}
 	return nil
@@ -241,6 +245,25 @@ func (o *observers) forget(uid types.UID) {
 	defer o.mu.Unlock()
 	if w, ok := o.watches[uid]; ok {
 		o.remove(w)
+	}
+}
+
+// forgetAccount drops what is kept of an account that is gone.
+func (o *observers) forgetAccount(account types.UID) {
+	o.punctuality.forget(account)
+	o.abandon(account, "")
+}
+
+// abandon ends the looks at an account's jobs that are made in another way than a certain one, for which there is no key any more. The jobs
+// are reconciled, so that those of an account that has one are looked at with it.
+func (o *observers) abandon(account types.UID, except string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.watches {
+		if w.provider.account.UID == account && w.group.id != except {
+			o.remove(w)
+			o.tell(w.uid, w.name)
+		}
 	}
 }
 
@@ -360,6 +383,21 @@ func latestOf(times ...time.Time) time.Time {
 	return latest
 }
 
+// findUsable has the group use the key of an account that can be used, if there is one. Accounts share a key, and one of them may be gone. The
+// caller holds the lock.
+func (o *observers) findUsable(g *observer) bool {
+	if o.usable(g.provider) {
+		return true
+	}
+	for _, p := range g.accounts() {
+		if o.usable(p) {
+			g.provider = p
+			return true
+		}
+	}
+	return false
+}
+
 // begin begins a round, unless it turns out that its time is not yet.
 func (o *observers) begin(g *observer, at time.Time) {
 	o.mu.Lock()
@@ -368,7 +406,7 @@ func (o *observers) begin(g *observer, at time.Time) {
 		return
 	}
 	g.timer = nil
-	if !o.usable(g.provider) {
+	if !o.findUsable(g) {
 		g.notBefore = o.clock.Now().Add(o.options.RetryInterval)
 	}
 	if start := g.start(); start.After(o.clock.Now()) || start.IsZero() {

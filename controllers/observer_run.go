@@ -180,7 +180,7 @@ func (run *roundRun) end() {
 	var answer *speechmatics.Error
 	pause := o.options.RetryInterval
 	if errors.As(run.broken, &answer) {
-		pause = max(pause, answer.RetryAfter)
+		pause = max(pause, min(answer.RetryAfter, maxPause))
 	}
 	if speechmatics.IsRateLimited(run.broken) {
 		run.provider.limits.slowDown(answer.RetryAfter)

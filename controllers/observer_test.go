@@ -119,6 +119,7 @@ func (tower *watchtower) submit(n int, every time.Duration) {
 	for range n {
 		i := len(tower.remote)
 		reference := notification.Reference{UID: towerUID(i), Attempt: 1, Nonce: "0123456789abcdef0123456789abcdef"}.String()
+		waiting := tower.clock.Waiters()
 		created, err := tower.provider.client.CreateJob(tower.t.Context(), speechmatics.CreateJobRequest{
 			ConfigJSON: fmt.Appendf(nil, `{"type":"transcription","transcription_config":{"language":"en"},"tracking":{"reference":%q}}`, reference),
 			Media:      &speechmatics.Media{Name: "a.wav", Reader: bytes.NewReader(silence), Size: int64(len(silence))},
@@ -127,6 +128,7 @@ func (tower *watchtower) submit(n int, every time.Duration) {
 			tower.t.Fatal(err)
 		}
 		tower.remote = append(tower.remote, created.ID)
+		tower.await(func() bool { return tower.clock.Waiters() > waiting }) // it is being processed, and ends in time
 		tower.clock.Step(every)
 	}
 }
@@ -399,6 +401,7 @@ func TestObserver_trouble(t *testing.T) {
 		"down":     {http.StatusServiceUnavailable, 0, maxFailures + concurrentLooks, 0, 10 * time.Second},
 		"too many": {http.StatusTooManyRequests, 1, 1, 0, 10 * time.Second},
 		"patience": {http.StatusTooManyRequests, 60, 1, 0, time.Minute},
+		"an hour":  {http.StatusTooManyRequests, 3600, 1, 0, maxPause},
 		"refused":  {http.StatusUnauthorized, 0, 1, 1, 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -95,6 +95,9 @@ func (o *observers) missed(p *provider) {
 	}
 }
 
+// longest is the most that jitter makes of a duration.
+func longest(d time.Duration) time.Duration { return d + d/10 }
+
 // jitter spreads a duration by a tenth either way.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // No secret depends on it.

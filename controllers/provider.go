@@ -115,6 +115,8 @@ type providerEntry struct {
 	doubted, trying bool
 	// refused is the provider whose key was refused when it was tried last; nil if it was not.
 	refused *provider
+	// broken means that there was no key to try, or nothing to try it with: the Secret is missing, or the account asks for what it may not.
+	broken bool
 }
 
 func newProviders(secrets client.Reader, options Options) *providers {
@@ -132,16 +134,21 @@ func newProviders(secrets client.Reader, options Options) *providers {
 		submitter: newSubmitter(),
 	}
 	ps.observers.refused = func(p *provider) { ps.suspect(p.account, p.namespace) }
-	ps.observers.usable = func(p *provider) bool { return !ps.isTrying(p.account.UID) && !ps.wasRefused(p) }
+	ps.observers.usable = ps.usable
 	return ps
 }
 
-// get returns the provider of an account, made anew if the account has changed or its Secret has not been read for a while.
+// get returns the provider of an account, made anew if the account has changed or its Secret has not been read for a while, which is a shorter
+// one while the key is doubted.
 func (ps *providers) get(ctx context.Context, account v1alpha1.Account) (*provider, error) {
 	ps.mu.Lock()
 	entry, ok := ps.entries[account.GetUID()]
 	ps.mu.Unlock()
-	if ok && !entry.doubted && entry.generation == account.GetGeneration() && ps.options.Clock.Since(entry.readAt) < ps.options.SecretInterval {
+	interval := ps.options.SecretInterval
+	if entry.doubted {
+		interval = min(interval, ps.options.RetryInterval)
+	}
+	if ok && entry.generation == account.GetGeneration() && ps.options.Clock.Since(entry.readAt) < interval {
 		return entry.provider, nil
 	}
 	return ps.renew(ctx, account)
@@ -160,6 +167,15 @@ func (ps *providers) renew(ctx context.Context, account v1alpha1.Account) (*prov
 	if err := ps.takeStock(ctx); err != nil {
 		return nil, err
 	}
+	entered, err := ps.enter(p, account)
+	if entered == p {
+		ps.observers.abandon(account.GetUID(), p.observerID())
+	}
+	return entered, err
+}
+
+// enter takes a provider that was just made for its account's, unless that has the same already. It returns the account's.
+func (ps *providers) enter(p *provider, account v1alpha1.Account) (*provider, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	old, known := ps.entries[account.GetUID()]
@@ -230,8 +246,8 @@ func (ps *providers) isTrying(uid types.UID) bool {
 }
 
 // tried notes that an account's key was tried, and with which result. A conclusive one ends the doubt; the provider is the one whose key was
-// refused, nil if none was.
-func (ps *providers) tried(uid types.UID, conclusive bool, refused *provider) {
+// tried, nil if it came to none.
+func (ps *providers) tried(uid types.UID, p *provider, err error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	entry, ok := ps.entries[uid]
@@ -239,10 +255,31 @@ func (ps *providers) tried(uid types.UID, conclusive bool, refused *provider) {
 		return
 	}
 	entry.trying = false
-	if conclusive {
-		entry.doubted, entry.refused = false, refused
+	if isConclusive(err) {
+		entry.doubted, entry.refused, entry.broken = false, nil, p == nil
+		if isRefusal(err) {
+			entry.refused = p
+		}
 	}
 	ps.entries[uid] = entry
+}
+
+// stillRefused notes that an account's key is the one that was refused a short while ago, so that it need not be tried.
+func (ps *providers) stillRefused(uid types.UID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if entry, ok := ps.entries[uid]; ok {
+		entry.trying, entry.doubted = false, false
+		ps.entries[uid] = entry
+	}
+}
+
+// usable reports whether a provider's key is worth a request: it is its account's, and not known or likely to be refused.
+func (ps *providers) usable(p *provider) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	entry, ok := ps.entries[p.account.UID]
+	return ok && entry.provider.keyFingerprint == p.keyFingerprint && !entry.trying && !entry.broken && entry.refused == nil
 }
 
 // refusing says why the provider refuses one submission of an account after the other, by a reason and a message; both are empty if it
@@ -273,7 +310,7 @@ func (ps *providers) forget(uid types.UID) {
 	if uid == "" {
 		return
 	}
-	ps.observers.punctuality.forget(uid)
+	ps.observers.forgetAccount(uid)
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.forgotten = append(ps.forgotten, uid)

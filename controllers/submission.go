@@ -255,7 +255,7 @@ func (r *JobReconciler) refusal(s *scope, p *provider, err error) error {
 		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", s.explain(rootCause(err)))
 	case speechmatics.IsRateLimited(err):
 		p.limits.slowDown(answer.RetryAfter)
-		return pausef(v1alpha1.ReasonWaiting, max(answer.RetryAfter, minPause), "Speechmatics asks to slow down: %s", s.explain(answer))
+		return pausef(v1alpha1.ReasonWaiting, min(max(answer.RetryAfter, minPause), maxPause), "Speechmatics asks to slow down: %s", s.explain(answer))
 	case speechmatics.IsUnauthorized(err):
 		r.refused(p)
 		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), s.explain(answer))
