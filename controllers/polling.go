@@ -100,5 +100,5 @@ func longest(d time.Duration) time.Duration { return d + d/10 }
 
 // jitter spreads a duration by a tenth either way.
 func jitter(d time.Duration) time.Duration {
-	return d - d/10 + rand.N(d/5+1) //nolint:gosec // No secret depends on it.
+	return d - d/10 + rand.N(2*(d/10)+1) //nolint:gosec // No secret depends on it.
 }
