@@ -253,7 +253,9 @@ func TestLimits_besideRounds(t *testing.T) {
 		looks := &sync.WaitGroup{}
 		for range 2 * concurrentLooks {
 			looks.Go(func() {
-				for l.inRound(ctx) == nil {
+				var err error
+				for err == nil {
+					err = l.inRound(ctx)
 				}
 			})
 		}

@@ -70,7 +70,7 @@ type slowSecrets struct {
 
 func (s slowSecrets) Get(_ context.Context, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
 	s.reading()
-	o.(*corev1.Secret).Data = map[string][]byte{"apiKey": []byte(apiKey)} //nolint:forcetypeassert // only Secrets are read
+	o.(*corev1.Secret).Data = map[string][]byte{"apiKey": []byte(apiKey)}
 	return nil
 }
 
