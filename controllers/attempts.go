@@ -46,11 +46,15 @@ func (s *scope) failAttempt(f *failure) verdict {
 // allowedAttempts is how many attempts there may be.
 func (s *scope) allowedAttempts() int32 { return valueOf(s.job.Spec.BackoffLimit) + 1 }
 
+// anotherFollows reports whether another attempt follows a failed one.
+func (s *scope) anotherFollows(f *failure) bool {
+	return f.retryable && s.attempt() < s.allowedAttempts() && !s.deadlinePassed()
+}
+
 // tidyUp deletes the rejected remote job of an attempt that another one follows: the next attempt's takes its place in the status, after
 // which nobody would know of its media and configuration. While the provider does not answer, the attempt has not ended.
 func (r *JobReconciler) tidyUp(ctx context.Context, s *scope, p *provider, f *failure) error {
-	follows := f.retryable && s.attempt() < s.allowedAttempts() && !s.deadlinePassed()
-	if !follows || s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever || !p.can().CanDelete {
+	if !s.anotherFollows(f) || s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever || !p.can().CanDelete {
 		return nil
 	}
 	err := r.deleteRemote(ctx, p, s.remoteID())

@@ -31,8 +31,9 @@ func (r *JobReconciler) claimAttempt(ctx context.Context, s *scope, p *provider)
 	}
 	claim.Nonce = r.providers.submitter.nonce(p.account.UID, claim, s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever)
 	if s.claim != nil && s.claim.UID == s.job.UID {
-		// What is to be deleted or looked for besides the recorded job is not settled by another attempt.
-		claim.GivenUp, claim.GivenUpSince, claim.Surplus = s.claim.GivenUp, s.claim.GivenUpSince, s.surplus()
+		// What is to be deleted or looked for besides the recorded job is not settled by another attempt. The job that is recorded
+		// still is an earlier attempt's, and one of those if it was noted.
+		claim.GivenUp, claim.GivenUpSince, claim.Surplus = s.claim.GivenUp, s.claim.GivenUpSince, s.claim.Surplus
 	}
 	return r.writeClaim(ctx, s, claim)
 }

@@ -327,21 +327,29 @@ func (r *JobReconciler) discard(ctx context.Context, s *scope, p *provider, id s
 	case !s.ownsAnyAttempt(job):
 		r.log(ctx).Info("Left a remote job alone that does not carry this job's reference", "remoteJob", id)
 		return nil
-	case job.Status == speechmatics.JobDone && s.isOnlyCopy():
-		r.log(ctx).Info("Kept a remote job whose transcript is not stored", "remoteJob", id)
-		r.event(s.job, eventWarning, "TranscriptKept", "Delete", fmt.Sprintf(
-			"job %s is done and its transcript is not stored, or not in a form that can be read; it is kept at Speechmatics until its retention ends", id))
+	case job.Status == speechmatics.JobDone && s.isOnlyCopy(id):
+		r.transcriptKept(ctx, s, id)
 		return nil
 	default:
 		return r.deleteRemote(ctx, p, id)
 	}
 }
 
-// isOnlyCopy reports whether the provider has a transcript that is stored nowhere else: the job has not come to its end, or its end was
-// that the transcript could not be kept.
-func (s *scope) isOnlyCopy() bool {
-	if !isFinished(s.job) {
+// transcriptKept tells that a remote job is not deleted because it has a transcript that is stored nowhere.
+func (r *JobReconciler) transcriptKept(ctx context.Context, s *scope, id string) {
+	r.log(ctx).Info("Kept a remote job whose transcript is not stored", "remoteJob", id)
+	r.event(s.job, eventWarning, "TranscriptKept", "Delete", fmt.Sprintf(
+		"job %s is done and its transcript is not stored, or not in a form that can be read; it is kept at Speechmatics until its retention ends", id))
+}
+
+// isOnlyCopy reports whether a remote job that is done has a transcript that is stored nowhere else: the job has not come to its end, its end
+// was that the transcript could not be kept, or it has failed by another remote job.
+func (s *scope) isOnlyCopy(id string) bool {
+	switch {
+	case !isFinished(s.job):
 		return len(s.lacking()) > 0
+	case id != s.remoteID():
+		return !isComplete(s.job)
 	}
 	ready := readyCondition(s.job.Status.Conditions)
 	return ready != nil && (ready.Reason == v1alpha1.ReasonTranscriptUnreadable || ready.Reason == v1alpha1.ReasonTranscriptNotStored) && !s.storedWhole()
@@ -421,25 +429,35 @@ func (r *JobReconciler) givenUpLeft(ctx context.Context, s *scope, cause string)
 // errNotOwn means that a remote job is not the object's, whatever the object's claim says.
 var errNotOwn = errors.New("it does not carry this job's reference")
 
-// deleteOwn is deleteRemote for an ID that only a note in the object tells. Whoever may edit the object can note what he likes there, and
-// with an account that several namespaces share it would be another one's job: so the job itself has to say whose it is.
-func (r *JobReconciler) deleteOwn(ctx context.Context, s *scope, p *provider, id string) error {
+// getOwn asks for a job that is to be deleted, and whose ID only a note in the object tells. Whoever may edit the object can note what he
+// likes there, and with an account that several namespaces share it would be another one's job: so the job itself has to say whose it is.
+func (r *JobReconciler) getOwn(ctx context.Context, s *scope, p *provider, id string) (*speechmatics.Job, error) {
 	if p.client == nil {
-		return fmt.Errorf("cannot delete job %s: its account cannot be reached", id)
+		return nil, fmt.Errorf("cannot delete job %s: its account cannot be reached", id)
 	}
 	if err := p.mayDelete(); err != nil {
-		return err
+		return nil, err
 	}
 	job, err := r.getRemote(ctx, p, id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot find out whose job %s is: %w", id, err)
+	case !isGone(job) && !s.ownsAnyAttempt(job):
+		return nil, errNotOwn
+	}
+	return job, nil
+}
+
+// deleteOwn is deleteRemote for a job that has to say itself whose it is.
+func (r *JobReconciler) deleteOwn(ctx context.Context, s *scope, p *provider, id string) error {
+	job, err := r.getOwn(ctx, s, p, id)
 	switch {
 	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
 		return nil
 	case err != nil:
-		return fmt.Errorf("cannot find out whose job %s is: %w", id, err)
+		return err
 	case isGone(job):
 		return nil
-	case !s.ownsAnyAttempt(job):
-		return errNotOwn
 	}
 	return r.deleteRemote(ctx, p, id)
 }

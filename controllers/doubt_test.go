@@ -32,9 +32,15 @@ func (w *world) otherProject(account *v1alpha1.SpeechmaticsAccount) {
 	const key = "sm-other-project-key-0123456789"
 	w.secrets = append(w.secrets, key)
 	w.simulator.AddProjectKey("other", key)
+	w.simulator.RevokeKey(apiKey)
+	w.useKey(account, key)
+}
+
+// useKey puts a key into the account's Secret and waits until it was taken over.
+func (w *world) useKey(account *v1alpha1.SpeechmaticsAccount, key string) {
+	w.t.Helper()
 	before := w.requests(operationList)
 	update(w, &corev1.Secret{ObjectMeta: w.meta("speechmatics")}, func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte(key)} })
-	w.simulator.RevokeKey(apiKey)
 	w.eventually("the new key was tried", func() (bool, string) {
 		w.get(account)
 		ready := readyCondition(account.Status.Conditions)
@@ -96,6 +102,22 @@ func TestDoubt_deletion(t *testing.T) {
 	w.delete(job)
 	w.awaitGone(job)
 	w.wantEvent(job, "may be left at Speechmatics until its retention ends: it cannot be found out")
+}
+
+// TestLost_forAWhile does not find the first attempt's job for a while, until the second one has taken its place: there are two, of which one
+// is too many.
+func TestLost_forAWhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(5*time.Second), withFaults(
+		simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationGet, Status: http.StatusNotFound, Reference: "*/1/*", Count: 4}))
+	w.account()
+	job := w.job("job")
+	first := w.awaitRecord(job)
+	w.awaitReason(job, v1alpha1.ReasonComplete)
+	w.wantSubmissions(job, 2)
+	w.eventually("the first one is deleted", func() (bool, string) { return w.remoteStatus(first) == "deleted", w.logs.String() })
+	w.wantRemote(*job.Status.RemoteJob.ID, "done")
+	w.wantEvent(job, "Warning SurplusDeleted")
 }
 
 // TestLost_oneMissOfALaterAttempt loses the first attempt's job, and answers 404 once about the second one's. What was noted about the

@@ -261,7 +261,19 @@ func (r *JobReconciler) vanished(ctx context.Context, s *scope, p *provider, cau
 	if !p.can().Remembers {
 		message += "; " + p.forgets()
 	}
-	return verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, retryable: true, message: message}
+	lost := &failure{reason: v1alpha1.ReasonRemoteJobLost, retryable: true, message: message}
+	return verdict{}, r.remember(ctx, s, p, lost)
+}
+
+// remember notes a job that the provider does not find as a surplus, before the next attempt's takes its place in the status: should it
+// come back, nobody else would know that it is paid for. It returns the failure, unless it cannot.
+func (r *JobReconciler) remember(ctx context.Context, s *scope, p *provider, lost *failure) error {
+	if s.claim != nil && p.can().Remembers && s.anotherFollows(lost) {
+		if err := r.noteSurplus(ctx, s, s.remoteID()); err != nil {
+			return err
+		}
+	}
+	return lost
 }
 
 // provenKey reports whether the job is known to be visible to the account's key: it was submitted with it, or has been seen with

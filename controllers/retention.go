@@ -71,6 +71,9 @@ func (r *JobReconciler) sweep(ctx context.Context, s *scope) (time.Duration, err
 		return 0, err
 	case isInVain(err), r.retentionOver(s, p):
 		r.log(ctx).Info("A submission that was given up is not looked for any more", "cause", err.Error())
+		for _, id := range s.surplus() {
+			r.surplusLeft(ctx, s, id, err)
+		}
 	case errors.Is(err, errSearchIncomplete):
 		r.log(ctx).Info("A submission that was given up was not looked for to the end; trying again", "cause", err.Error())
 		return jitter(incompleteSweepInterval), nil
@@ -127,6 +130,7 @@ func (r *JobReconciler) mayStillArrive(claim *notification.Claim) time.Time {
 var errSearchIncomplete = errors.New("there are more jobs of that time than could be looked at")
 
 // deleteLateComers deletes the remote jobs that the object has besides the recorded one: those that are known, and those that can be found.
+// Of a job that has failed, one that is done stays: it has the only transcript.
 func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope, p *provider) error {
 	if err := r.deleteNoted(ctx, s, p); err != nil {
 		return err
@@ -142,7 +146,7 @@ func (r *JobReconciler) deleteLateComers(ctx context.Context, s *scope, p *provi
 		if job.ID == s.remoteID() || isGone(job) {
 			continue
 		}
-		if err := r.deleteSurplus(ctx, s, p, job.ID); err != nil {
+		if _, err := r.deleteSurplus(ctx, s, p, job.ID); err != nil {
 			return err
 		}
 	}

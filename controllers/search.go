@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -187,14 +188,15 @@ func isGone(job *speechmatics.Job) bool {
 	return job.Status == speechmatics.JobDeleted || job.Status == speechmatics.JobExpired
 }
 
-// adopt records the first of the jobs that were found and deletes the others, which are paid for but needed by nobody.
+// adopt records the best of the jobs that were found and deletes the others, which are paid for but needed by nobody.
 //
 // The others are noted in the claim first, so that nobody forgets them if this manager does not come to delete them. And none is
 // deleted before one is recorded: another manager may have recorded one of them since this one's cache was filled, and
 // that one would be gone (test/model, SURPLUS_FIRST).
 func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found []*speechmatics.Job) (verdict, error) {
+	slices.SortStableFunc(found, func(a, b *speechmatics.Job) int { return cmp.Compare(distance(a), distance(b)) })
 	kept := found[0]
-	if err := r.noteSurplus(ctx, s, found[1:]); err != nil {
+	if err := r.noteSurplus(ctx, s, living(found[1:])...); err != nil {
 		return verdict{}, err
 	}
 	crashpoint.At(crashpoint.SurplusNoted)
@@ -211,14 +213,33 @@ func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found 
 	return s.running(time.Millisecond), nil
 }
 
-// noteSurplus notes in the claim the jobs that are to be deleted once another one is recorded.
-func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, found []*speechmatics.Job) error {
+// distance is how far a job is from a transcript.
+func distance(job *speechmatics.Job) int {
+	switch {
+	case job.Status == speechmatics.JobDone:
+		return 0
+	case job.Status == speechmatics.JobRejected:
+		return 2
+	case isGone(job):
+		return 3
+	default:
+		return 1
+	}
+}
+
+// living are the IDs of the jobs that are there.
+func living(jobs []*speechmatics.Job) []string {
 	var ids []string
-	for _, job := range found {
+	for _, job := range jobs {
 		if !isGone(job) {
 			ids = append(ids, job.ID)
 		}
 	}
+	return ids
+}
+
+// noteSurplus notes in the claim the jobs that are to be deleted once another one is recorded.
+func (r *JobReconciler) noteSurplus(ctx context.Context, s *scope, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -243,40 +264,63 @@ func (s *scope) surplus() []string {
 	return slices.DeleteFunc(slices.Clone(s.claim.Surplus), func(id string) bool { return id == s.remoteID() })
 }
 
-// deleteNoted deletes the surplus jobs that the claim notes.
+// deleteNoted deletes the surplus jobs that the claim notes. Those that are not settled stay noted.
 func (r *JobReconciler) deleteNoted(ctx context.Context, s *scope, p *provider) error {
 	if s.claim == nil || len(s.claim.Surplus) == 0 {
 		return nil
 	}
+	var left []string
 	for _, id := range s.surplus() {
-		if err := r.deleteSurplus(ctx, s, p, id); err != nil {
+		settled, err := r.deleteSurplus(ctx, s, p, id)
+		if err != nil {
 			return err
 		}
+		if !settled {
+			left = append(left, id)
+		}
+	}
+	if len(left) == len(s.claim.Surplus) {
+		return nil
 	}
 	claim := *s.claim
-	claim.Surplus = nil
+	claim.Surplus = left
 	return r.writeClaim(ctx, s, claim)
 }
 
-// deleteSurplus deletes a job that an attempt has besides its own, counts it and tells about it. Where jobs cannot be deleted, and where
-// this one is not the object's, it tells that it is left.
-func (r *JobReconciler) deleteSurplus(ctx context.Context, s *scope, p *provider, id string) error {
-	err := r.deleteOwn(ctx, s, p, id)
+// deleteSurplus deletes a job that the object has besides the recorded one, counts it and tells about it. Where jobs cannot be deleted, and
+// where this one is not the object's, it tells that it is left.
+//
+// It reports whether that settles it. As long as the object's job has not finished, one that is not found may come back (see vanished), and
+// the transcript of one that is done may be the only one there will be. When it has, such a transcript is kept unless there is another.
+func (r *JobReconciler) deleteSurplus(ctx context.Context, s *scope, p *provider, id string) (settled bool, err error) {
+	job, err := r.getOwn(ctx, s, p, id)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		r.surplusLeft(ctx, s, id, err)
-		return nil
+		return true, nil
 	case errors.Is(err, errNotOwn):
 		r.log(ctx).Info("Left a remote job alone that is noted as a surplus", "remoteJob", id, "cause", err.Error())
 		r.event(s.job, eventWarning, "RemoteJobLeft", "Look", fmt.Sprintf("job %s is noted as a surplus of this job and is left alone: %v", id, err))
-		return nil
+		return true, nil
+	case speechmatics.IsNotFound(err) || speechmatics.IsGone(err):
+		return isFinished(s.job), nil
 	case err != nil:
-		return err
+		return false, err
+	case isGone(job):
+		return true, nil
+	case job.Status == speechmatics.JobDone && s.isOnlyCopy(id):
+		if isFinished(s.job) {
+			r.transcriptKept(ctx, s, id)
+		}
+		return isFinished(s.job), nil
+	}
+	if err := r.deleteRemote(ctx, p, id); err != nil {
+		return false, err
 	}
 	r.metrics.surplus.Inc()
 	r.log(ctx).Info("Deleted a surplus job", "attempt", s.attempt(), "remoteJob", id)
-	r.event(s.job, eventWarning, "SurplusDeleted", "Look", fmt.Sprintf("attempt %d was at Speechmatics more than once; job %s was deleted", s.attempt(), id))
-	return nil
+	r.event(s.job, eventWarning, "SurplusDeleted", "Look", fmt.Sprintf("this job was at Speechmatics more than once; job %s was deleted", id))
+	return true, nil
 }
 
 // surplusLeft counts a surplus job that is not deleted, and tells about it.

@@ -364,8 +364,8 @@ func TestJudge_lacksFactsOnly(t *testing.T) {
 		if err != nil || v.ending != tt.want || !strings.Contains(v.message, lost.message) {
 			t.Errorf("%s: verdict %+v, %v", name, v, err)
 		}
-		if s := newScope(job, Options{}); s.isOnlyCopy() != (tt.want == unfinished) {
-			t.Errorf("%s: isOnlyCopy() = %t", name, s.isOnlyCopy())
+		if s := newScope(job, Options{}); s.isOnlyCopy(s.remoteID()) != (tt.want == unfinished) {
+			t.Errorf("%s: isOnlyCopy() = %t", name, s.isOnlyCopy(s.remoteID()))
 		}
 		if doubt := newScope(job, Options{}).documentDoubt(); (doubt != "") != (name == "document") {
 			t.Errorf("%s: documentDoubt() = %q", name, doubt)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -351,7 +352,7 @@ func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, at
 	case s.gone:
 		err = r.orphaned(ctx, s, p, id)
 	case relation == recordSuperseded:
-		err = r.deleteSurplus(ctx, s, p, id)
+		err = r.dismiss(ctx, s, p, id)
 	case relation == recordMissing:
 		return r.applyRecord(ctx, s, attempt, id, p.baseURL)
 	}
@@ -361,9 +362,37 @@ func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, at
 	return errReloaded
 }
 
-// leftOver gives up deleting a job for whose record there is no place, and says so.
-func (r *JobReconciler) leftOver(ctx context.Context, s *scope, id string, err error) error {
-	r.surplusLeft(ctx, s, id, err)
+// dismiss deletes a job for whose record there is no place, or notes that it is to be looked at again when the object's job has finished.
+func (r *JobReconciler) dismiss(ctx context.Context, s *scope, p *provider, id string) error {
+	settled, err := r.deleteSurplus(ctx, s, p, id)
+	if err != nil || settled {
+		return err
+	}
+	return r.noteForLater(ctx, s, id)
+}
+
+// noteForLater is noteSurplus for a job that is one already.
+func (r *JobReconciler) noteForLater(ctx context.Context, s *scope, id string) error {
+	if s.claim == nil || s.held() {
+		return fmt.Errorf("job %s cannot be noted as a surplus: the object has no claim of its own", id)
+	}
+	return r.noteSurplus(ctx, s, id)
+}
+
+// leftOver gives up deleting a job for whose record there is no place: that is tried again when the object's job has finished. Where that
+// cannot be noted, it says that the job is left.
+func (r *JobReconciler) leftOver(ctx context.Context, s *scope, id string, cause error) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if err := r.reload(ctx, s); err != nil {
+			return err
+		}
+		return r.noteForLater(ctx, s, id)
+	})
+	if err != nil {
+		r.surplusLeft(ctx, s, id, cause)
+		return errReloaded
+	}
+	r.log(ctx).Info("A surplus job cannot be deleted yet; trying again later", "remoteJob", id, "cause", cause.Error())
 	return errReloaded
 }
 

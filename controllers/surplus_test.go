@@ -6,15 +6,21 @@ package controllers
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
@@ -32,7 +38,7 @@ func TestSurplus_nextAttempt(t *testing.T) {
 	if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.noteSurplus(ctx, s, []*speechmatics.Job{{ID: "kept", Status: speechmatics.JobRunning}, {ID: "other", Status: speechmatics.JobRunning}}); err != nil {
+	if err := r.noteSurplus(ctx, s, "other"); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.record(ctx, s, testProvider(), "kept"); err != nil {
@@ -64,7 +70,7 @@ func TestSurplus_nextAttempt(t *testing.T) {
 		for _, id := range c.found {
 			found = append(found, &speechmatics.Job{ID: id, Status: speechmatics.JobRunning})
 		}
-		if err := r.noteSurplus(ctx, s, found); err != nil {
+		if err := r.noteSurplus(ctx, s, living(found)...); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(c.want, s.claim.Surplus); diff != "" || s.claim.GivenUp != c.givenUp {
@@ -150,6 +156,176 @@ func TestSurplus_deletion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSurplus_onlyTranscript rejects the recorded job when another one is done that was given up, or noted: the transcript is nowhere else, so
+// that nobody deletes it, neither when the job has failed nor with its object.
+func TestSurplus_onlyTranscript(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*notification.Claim, string){
+		"given up": func(c *notification.Claim, _ string) { c.GivenUp = true },
+		"noted":    func(c *notification.Claim, id string) { c.Surplus = []string{id} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withoutCallbacks(), withProcessing(time.Second))
+			w.doubled = true
+			w.account()
+			job := w.job("job")
+			id := w.awaitRecord(job)
+			w.stop()
+			<-w.stopped
+			w.simulator.RejectJob(id)
+			other := w.again(job)
+			w.changeClaim(job, func(c *notification.Claim) { change(c, other) })
+			w.eventually("the other one is done", func() (bool, string) { return w.remoteStatus(other) == "done", w.remoteStatus(other) })
+			w.startManager()
+			w.awaitReason(job, v1alpha1.ReasonRejected)
+			w.wantEvent(job, "Warning TranscriptKept: job "+other)
+			w.eventually("nothing is owed any more", func() (bool, string) {
+				w.get(job)
+				return !newScope(job, w.options).sweepOwed(), w.logs.String()
+			})
+			w.wantRemote(other, "done")
+			w.changeClaim(job, func(c *notification.Claim) { change(c, other) })
+			w.delete(job)
+			w.awaitGone(job)
+			w.wantRemote(other, "done")
+			w.wantRemote(id, "deleted")
+		})
+	}
+}
+
+// TestSurplus_adoptBest finds several jobs of one attempt: the one that is nearest to a transcript is recorded.
+func TestSurplus_adoptBest(t *testing.T) {
+	t.Parallel()
+	for want, found := range map[string][]*speechmatics.Job{
+		"done":    {{ID: "rejected", Status: speechmatics.JobRejected}, {ID: "running", Status: speechmatics.JobRunning}, {ID: "done", Status: speechmatics.JobDone}},
+		"running": {{ID: "rejected", Status: speechmatics.JobRejected}, {ID: "running", Status: speechmatics.JobRunning}, {ID: "younger", Status: speechmatics.JobRunning}},
+		"first":   {{ID: "first", Status: speechmatics.JobRejected}, {ID: "second", Status: speechmatics.JobRejected}},
+		"unheard": {{ID: "gone", Status: speechmatics.JobDeleted}, {ID: "unheard", Status: "paused"}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+			r := step(t, env.Client)
+			s := newScope(job, r.options)
+			if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+				t.Fatal(err)
+			}
+			var deleted atomic.Int32
+			p := testProvider()
+			p.limits = newLimits(r.options, func(types.NamespacedName) {})
+			p.client = countingClient(t, job.UID, &deleted)
+			if _, err := r.adopt(ctx, s, p, found); err != nil {
+				t.Fatal(err)
+			}
+			if got := newScope(get(t, job), r.options).remoteID(); got != want {
+				t.Errorf("job %s is recorded, want %s", got, want)
+			}
+			if got := int(deleted.Load()); got != len(living(found))-1 {
+				t.Errorf("%d others were deleted, want %d", got, len(living(found))-1)
+			}
+		})
+	}
+}
+
+// TestSurplus_notFound has a surplus job that the provider does not find. Nothing is deleted or counted, and it stays noted until the job has
+// finished, since it may come back.
+func TestSurplus_notFound(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	if err := r.claimAttempt(ctx, s, testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.noteSurplus(ctx, s, "other"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(http.StatusNotFound)
+		_, _ = fmt.Fprint(rw, `{"code":404,"error":"Job not found"}`)
+	}))
+	t.Cleanup(server.Close)
+	p := testProvider()
+	p.limits = newLimits(r.options, func(types.NamespacedName) {})
+	var err error
+	if p.client, err = speechmatics.New(server.URL+"/v2", speechmatics.WithAPIKey(apiKey)); err != nil {
+		t.Fatal(err)
+	}
+	for _, finished := range []bool{false, true} {
+		if finished {
+			s.job.Status.CompletionTime = ptr.To(metav1.Now())
+		}
+		if err := r.deleteNoted(ctx, s, p); err != nil {
+			t.Fatal(err)
+		}
+		if owed := newScope(get(t, job), r.options).sweepOwed(); owed == finished {
+			t.Errorf("finished %v: the job is noted: %v", finished, owed)
+		}
+	}
+	if got := counted(t, r.metrics.surplus); got != 0 {
+		t.Errorf("%v jobs are counted as deleted, want none", got)
+	}
+}
+
+// counted is the value of a counter.
+func counted(t *testing.T, counter prometheus.Counter) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(counter)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families[0].GetMetric()[0].GetCounter().GetValue()
+}
+
+// TestSurplus_leftOver cannot delete a job for whose record there is no place: it is noted, by the object as it is, so that it is tried again.
+// Of an object that is gone, or has no claim, it is told.
+func TestSurplus_leftOver(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	r := step(t, env.Client)
+	namespace := env.Namespace(ctx, t, nil)
+	claimed := func(name string) (*v1alpha1.TranscriptionJob, *scope) {
+		job := bareJob(t, namespace, name)
+		s := newScope(job, r.options)
+		if err := r.claimAttempt(t.Context(), s, testProvider()); err != nil {
+			t.Fatal(err)
+		}
+		return get(t, job), s
+	}
+	leave := func(s *scope, wantLeft float64) {
+		t.Helper()
+		before := counted(t, r.metrics.uncleaned)
+		if err := r.leftOver(ctx, s, "late", errors.New("the provider is down")); !errors.Is(err, errReloaded) {
+			t.Errorf("it ended with %v, want the pass to begin anew", err)
+		}
+		if got := counted(t, r.metrics.uncleaned) - before; got != wantLeft {
+			t.Errorf("%v jobs are said to be left, want %v", got, wantLeft)
+		}
+	}
+	job, stale := claimed("changed")
+	job.Labels = map[string]string{"changed": "meanwhile"}
+	if err := env.Client.Update(ctx, job); err != nil {
+		t.Fatal(err)
+	}
+	leave(stale, 0)
+	if diff := cmp.Diff([]string{"late"}, newScope(get(t, job), r.options).claim.Surplus); diff != "" {
+		t.Errorf("surplus (-want +got):\n%s", diff)
+	}
+	leave(newScope(bareJob(t, namespace, "unclaimed"), r.options), 1)
+	gone, s := claimed("gone")
+	gone.Finalizers = nil
+	if err := errors.Join(env.Client.Update(ctx, gone), env.Client.Delete(ctx, gone)); err != nil {
+		t.Fatal(err)
+	}
+	leave(s, 1)
 }
 
 // TestSurplus_forged notes another object's remote job in a claim, as whoever may edit a job can: as a surplus of a job that runs, of one

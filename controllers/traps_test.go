@@ -305,7 +305,7 @@ func TestTrap_staleAdoption(t *testing.T) {
 
 	// By the object as it is, the recorded one stays, though it is noted as surplus, and the other one goes.
 	s := newScope(get(t, job), a.options)
-	if err := a.noteSurplus(ctx, s, found); err != nil {
+	if err := a.noteSurplus(ctx, s, living(found)...); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.deleteNoted(ctx, s, provider); err != nil {
