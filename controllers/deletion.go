@@ -69,7 +69,7 @@ func (r *JobReconciler) retryCleanUp(ctx context.Context, s *scope, after time.D
 	v := verdict{reason: v1alpha1.ReasonCleanUpDelayed, after: after}
 	if err == nil {
 		v.message = fmt.Sprintf("the job is being deleted, and it is not known whether attempt %d reached Speechmatics; it goes when it was found there and deleted, or cannot appear any more, by %s",
-			s.attempt(), r.settledAt(s.claim).UTC().Format(time.RFC3339))
+			s.claim.Attempt, r.settledAt(s.claim).UTC().Format(time.RFC3339))
 	} else {
 		r.log(ctx).Info("Cannot clean up at the provider yet; trying again", "remoteJob", s.remoteID(), "cause", err.Error())
 		v.message = "the job is being deleted, and cannot be cleaned up at Speechmatics yet; that is tried again: " + explain(err)
@@ -146,7 +146,7 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 	case s.job.Spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever:
 		return 0, r.spareFromSearch(ctx, s)
 	}
-	uncertain := s.submissionUnknown() && !s.recorded() && s.announcedID() == ""
+	uncertain := s.unanswered()
 	if uncertain && s.now().Before(s.claim.NotAfter) {
 		return s.claim.NotAfter.Sub(s.now()), nil
 	}

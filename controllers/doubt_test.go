@@ -104,6 +104,38 @@ func TestDoubt_deletion(t *testing.T) {
 	w.wantEvent(job, "may be left at Speechmatics until its retention ends: it cannot be found out")
 }
 
+// TestDoubt_deletionAfterTheEnd deletes jobs that have failed because their submissions could not be looked for, when they can: what runs is
+// found and deleted, unless the policy is Never.
+func TestDoubt_deletionAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	lost := answerLost
+	lost.Count = len(policies)
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withWindow(6*time.Second), withFaults(lost))
+	account := w.account()
+	jobs := map[v1alpha1.RemoteDeletionPolicy]*v1alpha1.TranscriptionJob{}
+	for _, policy := range policies {
+		jobs[policy] = w.job("job-"+strings.ToLower(string(policy)), func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = policy })
+	}
+	for _, job := range jobs {
+		w.awaitReason(job, v1alpha1.ReasonSubmissionUnknown)
+	}
+	w.otherProject(account)
+	for _, job := range jobs {
+		w.awaitReason(job, v1alpha1.ReasonSubmissionAmbiguous)
+	}
+	w.simulator.AddKey(apiKey)
+	w.useKey(account, apiKey)
+	for policy, job := range jobs {
+		want := "deleted"
+		if policy == v1alpha1.RemoteDeletionNever {
+			want = "running"
+		}
+		w.delete(job)
+		w.awaitGone(job)
+		w.wantRemoteJobs(job, want)
+	}
+}
+
 // TestLost_forAWhile does not find the first attempt's job for a while, until the second one has taken its place: there are two, of which one
 // is too many.
 func TestLost_forAWhile(t *testing.T) {

@@ -126,6 +126,13 @@ func (s *scope) claimed() bool { return s.claim != nil && s.claim.Attempt == s.a
 // submissionUnknown reports whether the current attempt may be at the provider without anybody knowing.
 func (s *scope) submissionUnknown() bool { return s.claimed() && !s.claim.NotCreated }
 
+// unanswered reports whether the claim's submission may be at the provider without anybody knowing its ID: that of the current attempt, or of
+// one that has failed because nobody could find out.
+func (s *scope) unanswered() bool {
+	return s.claim != nil && !s.claim.NotCreated && s.claim.JobID == "" && s.announcedID() == "" &&
+		(s.remoteID() == "" || valueOf(s.job.Status.Attempt) != s.claim.Attempt)
+}
+
 // claimLost reports whether the job once had a claim that is gone. The start time is written before the first claim, so
 // that a job which has it and no claim was robbed of it: by `kubectl replace`, which erases annotations.
 func (s *scope) claimLost() bool {
