@@ -171,11 +171,20 @@ func (r *JobReconciler) cleanUp(ctx context.Context, s *scope) (time.Duration, e
 	return after, cleanUpError(err)
 }
 
+// noteSpared is spareFromSearch for a job whose policy may just have been changed: its object may go without anybody asking the manager.
+func (r *JobReconciler) noteSpared(ctx context.Context, s *scope) error {
+	seen := valueOf(s.job.Status.ObservedGeneration) == s.job.Generation
+	if seen || s.held() || s.job.Spec.RemoteDeletionPolicy != v1alpha1.RemoteDeletionNever {
+		return nil
+	}
+	return r.spareFromSearch(ctx, s)
+}
+
 // spareFromSearch sees to it that a job which is left where it is on purpose is not deleted as an orphan, once its object is gone. One that
 // was submitted with this policy says so itself. The policy may have been changed since: then nothing that was submitted
-// before now is deleted, since the account has no room to remember single jobs.
+// before now is deleted, since the account has no room to remember single jobs. What does not run any more is no concern of the search's.
 func (r *JobReconciler) spareFromSearch(ctx context.Context, s *scope) error {
-	if s.nothingSubmitted() {
+	if s.nothingSubmitted() || !s.mayRun() {
 		return nil
 	}
 	account, err := r.resolveAccount(ctx, s)
@@ -186,7 +195,7 @@ func (r *JobReconciler) spareFromSearch(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if r.submittedToStay(s, account) {
+	if r.submittedToStay(s, account) || r.outlived(s, account) {
 		return nil
 	}
 	now := metav1.NewTime(s.now())
@@ -201,6 +210,18 @@ func (r *JobReconciler) spareFromSearch(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return err
+}
+
+// mayRun reports whether the provider may still work for the job, for all that is known.
+func (s *scope) mayRun() bool {
+	remote := valueOf(s.job.Status.RemoteJob)
+	return !isFinished(s.job) || s.unanswered() || valueOf(remote.State) == v1alpha1.RemoteRunning
+}
+
+// outlived reports whether the provider has removed by itself what was submitted under the claim.
+func (r *JobReconciler) outlived(s *scope, account v1alpha1.Account) bool {
+	retention := backendOf(account.AccountSpec()).Capabilities().Retention + r.options.ProviderClockSkew
+	return s.claim != nil && s.now().Sub(s.claim.ClaimedAt) > retention
 }
 
 // submittedToStay reports whether the claim says that its job is to stay where it is. A restored claim does not: it is not the one that was

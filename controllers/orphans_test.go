@@ -269,6 +269,112 @@ func TestOrphans_never(t *testing.T) {
 	w.wantRemote(laterID, "running")
 }
 
+// TestOrphans_neverThenForced changes the policy of a running job to Never, and then removes the object by force: what was seen to be left on
+// purpose is.
+func TestOrphans_neverThenForced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withOrphanSearches())
+	account := w.account(deletesOrphans)
+	job, id := w.endless("job")
+	w.awaitProof(account, job)
+	update(w, job, func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionNever })
+	w.eventually("the change is seen", func() (bool, string) {
+		w.get(job)
+		return valueOf(job.Status.ObservedGeneration) == job.Generation, w.logs.String()
+	})
+	w.vanish(job)
+	w.searched(account)
+	w.wantRemote(id, "running")
+}
+
+// TestOrphans_sparedByFinished deletes a finished job with the policy Never, of which nobody knows any more which run of the manager has
+// submitted it. It runs no more, so that the search goes on to delete what does.
+func TestOrphans_sparedByFinished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withOrphanSearches())
+	account := w.account(deletesOrphans)
+	victim, id := w.endless("victim")
+	done := w.job("done", func(j *v1alpha1.TranscriptionJob) { j.Spec.RemoteDeletionPolicy = v1alpha1.RemoteDeletionNever })
+	w.awaitReason(done, v1alpha1.ReasonComplete)
+	w.awaitProof(account, victim)
+	submitters := func(change func(*v1alpha1.OrphanSearch)) {
+		w.get(account)
+		change(account.Status.OrphanSearch)
+		if err := env.Client.Status().Update(w.ctx, account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.stop()
+	<-w.stopped
+	var known []v1alpha1.Submitter
+	submitters(func(s *v1alpha1.OrphanSearch) { known, s.Submitters = s.Submitters, nil })
+	w.startManager()
+	w.delete(done)
+	w.awaitGone(done)
+	w.stop()
+	<-w.stopped
+	submitters(func(s *v1alpha1.OrphanSearch) { s.Submitters = known })
+	if spared := account.Status.OrphanSearch.SparedBefore; spared != nil {
+		t.Errorf("what was submitted before %s is spared", spared)
+	}
+	w.startManager()
+	w.vanish(victim)
+	w.eventually("the orphan is deleted", func() (bool, string) { return w.remoteStatus(id) == "deleted", w.logs.String() })
+}
+
+// TestSpareFromSearch spares what may run, and nothing else.
+func TestSpareFromSearch(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	namespace := env.Namespace(ctx, t, nil)
+	account := &v1alpha1.SpeechmaticsAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}, Spec: v1alpha1.SpeechmaticsAccountSpec{
+		BaseURL: ptr.To("https://api.example.com/v2"), APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"},
+	}}
+	if err := env.Client.Create(ctx, account); err != nil {
+		t.Fatal(err)
+	}
+	r := step(t, env.Client)
+	finished := func(s *scope) { s.job.Status.CompletionTime = ptr.To(metav1.NewTime(s.now())) }
+	recorded := func(state v1alpha1.RemoteState) func(*scope) {
+		return func(s *scope) {
+			s.job.Status.Attempt = ptr.To(int32(1))
+			s.job.Status.RemoteJob = &v1alpha1.RemoteJob{ID: ptr.To("id"), State: &state}
+		}
+	}
+	aged := func(s *scope) { s.claim.ClaimedAt = s.now().Add(-8 * 24 * time.Hour) }
+	for name, c := range map[string]struct {
+		changes []func(*scope)
+		want    bool
+	}{
+		"running":                     {[]func(*scope){recorded(v1alpha1.RemoteRunning)}, true},
+		"finished, and done":          {[]func(*scope){recorded(v1alpha1.RemoteDone), finished}, false},
+		"finished, and not cancelled": {[]func(*scope){recorded(v1alpha1.RemoteRunning), finished}, true},
+		"finished in doubt":           {[]func(*scope){finished}, true},
+		"older than the retention":    {[]func(*scope){recorded(v1alpha1.RemoteRunning), aged}, false},
+	} {
+		err := r.changeOrphanSearch(ctx, account, func(status *v1alpha1.SpeechmaticsAccountStatus) { status.OrphanSearch = nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newScope(&v1alpha1.TranscriptionJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, UID: markedJob}}, r.options)
+		s.job.Spec.AccountRef = &v1alpha1.AccountReference{Kind: v1alpha1.NamespacedAccount, Name: account.Name}
+		s.claim = &notification.Claim{UID: markedJob, Attempt: 1, Nonce: notification.NewNonce(), ClaimedAt: s.now()}
+		for _, change := range c.changes {
+			change(s)
+		}
+		if err := r.spareFromSearch(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+		live, err := r.liveAccount(ctx, account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := valueOf(live.AccountStatus().OrphanSearch).SparedBefore != nil; got != c.want {
+			t.Errorf("%s: spared %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // TestOrphans_restored restores an object from a backup, under a new UID and with the old claim: it is held, and what it claims is not
 // deleted before a person has decided.
 func TestOrphans_restored(t *testing.T) {

@@ -127,6 +127,9 @@ func (r *JobReconciler) pass(ctx context.Context, s *scope) (time.Duration, erro
 	if left > 0 {
 		return left, nil
 	}
+	if err := r.noteSpared(ctx, s); err != nil {
+		return 0, err
+	}
 	began := s.now()
 	v, err := s.judge(r.advance(ctx, s))
 	if err != nil {
