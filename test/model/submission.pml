@@ -136,7 +136,10 @@ inline written() {
 
 #define BIT(j) (1 << (j))
 
-/* Jobs that the claim notes are deleted, all but the recorded one. That they are is noted afterwards. */
+/*
+ * Jobs that the claim notes are deleted, all but the recorded one. That they are is noted afterwards. The controllers leave one that is done
+ * noted until the recorded one's transcript is stored; here the recorded one's always is in the end.
+ */
 inline deleteNoted() {
 	atomic {
 		j = JOBS;
@@ -405,7 +408,7 @@ look: /* @look: from notAfter on, the list is searched; it is believed only if i
 #else
 	ok = SETTLED[c.nonce]; /* @settledAt is asked before the list is */
 #endif
-	atomic { /* @findClaimed: the oldest is kept */
+	atomic { /* @findClaimed: the oldest is kept; the controllers prefer one that is done, and of those the oldest */
 		id = 0; extra = 0;
 		j = JOBS;
 		do
