@@ -146,11 +146,13 @@ func (r *run) continueStopped(at crashpoint.Point) {
 	if at == crashpoint.Searched { // what is searched for are submissions without an answer
 		r.must(r.system.API.SetFaults(r.ctx, simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate}))
 	}
-	for range r.stops(at) {
-		r.stopAndContinue(at)
+	for r.stopAndContinue(at) {
 		if at == crashpoint.LastBytes && r.hasSurplus() {
 			return
 		}
+	}
+	if r.says(r.system.Managers[0], stopsAt(at)) == 0 {
+		r.Errorf("nobody has stood still at %s", at)
 	}
 	if at == crashpoint.LastBytes && !r.small {
 		r.Errorf("nothing of what was stopped got through in %d stops", r.stops(at))
@@ -171,15 +173,28 @@ func (r *run) hasSurplus() bool {
 }
 
 // stopAndContinue has the first manager lead, until it stands still; has the second one take over; and lets the first one go on after longer
-// than lease, claim and search last.
-func (r *run) stopAndContinue(at crashpoint.Point) {
+// than lease, claim and search last. It reports false when there is no order left to stand still: each start of a manager obeys one, also a
+// start after it has lost its lease on a busy machine.
+func (r *run) stopAndContinue(at crashpoint.Point) bool {
 	r.Helper()
 	stopped, other := r.system.Managers[0], r.system.Managers[1]
-	saying := "crashpoint " + string(at) + ": stop\n"
-	stopsBefore := r.says(stopped, saying)
+	ordered := func() bool { return stopped.Starts() <= r.stops(at) }
+	if !ordered() {
+		return false
+	}
+	stopsBefore := r.says(stopped, stopsAt(at))
 	r.must(other.Hold())
 	r.create(8)
-	r.untilSays(stopped, saying, stopsBefore, "the leader stands still")
+	r.eventually(patience, "the leader stands still", func() (string, error) {
+		if r.says(stopped, stopsAt(at)) == stopsBefore && ordered() {
+			return "it does not say so", nil
+		}
+		return "", nil
+	})
+	if r.says(stopped, stopsAt(at)) == stopsBefore {
+		other.Release()
+		return false
+	}
 	takesOver, submitsAgain := `"msg":"Starting workers","controller":"transcriptionjob"`, "The uncertain submission did not arrive; submitting again"
 	before, givenUpBefore := r.says(other, takesOver), r.says(other, submitsAgain)
 	other.Release()
@@ -199,7 +214,11 @@ func (r *run) stopAndContinue(at crashpoint.Point) {
 		}
 		return "", nil
 	})
+	return true
 }
+
+// stopsAt is what a process says that stops itself.
+func stopsAt(at crashpoint.Point) string { return "crashpoint " + string(at) + ": stop\n" }
 
 // says is how often a program has logged something.
 func (r *run) says(program *harness.Program, something string) int {

@@ -13,6 +13,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
@@ -97,7 +98,18 @@ func (p *Provider) Transcript(ctx context.Context, id, format string) ([]byte, e
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+p.apiKey)
-	return p.send(request)
+	for {
+		answer, err := p.send(request)
+		var refused *refusedError
+		if !errors.As(err, &refused) || refused.code != http.StatusTooManyRequests {
+			return answer, err
+		}
+		select { // these requests count for the limits that the managers keep
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // admin sends a request to an admin endpoint, and reads the answer into what is given, unless that is nil.
@@ -133,7 +145,17 @@ func (p *Provider) send(request *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read what the simulator answers: %w", err)
 	}
 	if response.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the simulator answers %s to %s %s: %.200s", response.Status, request.Method, request.URL.Path, answer)
+		return nil, &refusedError{code: response.StatusCode, request: request.Method + " " + request.URL.Path, answer: string(answer)}
 	}
 	return answer, nil
+}
+
+// refusedError is an answer that is no success.
+type refusedError struct {
+	code            int
+	request, answer string
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("the simulator answers %d to %s: %.200s", e.code, e.request, e.answer)
 }
