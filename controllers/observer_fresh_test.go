@@ -138,3 +138,47 @@ func TestObserver_overdue(t *testing.T) {
 		t.Errorf("got %+v, want that the job is done", a)
 	}
 }
+
+// TestObserver_recovery has jobs hear that the account is in trouble, which their status says: the look that shows that they run wakes them,
+// so that it does not go on saying so.
+func TestObserver_recovery(t *testing.T) {
+	t.Parallel()
+	tower := newWatchtower(t, simulator.Options{}, speechmatics.SaaS)
+	tower.submit(30, time.Second)
+	tower.ask()
+	tower.clock.Step(towerPoll)
+	tower.fault(
+		simulator.Fault{Kind: simulator.FaultError, Count: 1, Operation: simulator.OperationList, Status: http.StatusServiceUnavailable},
+		simulator.Fault{Kind: simulator.FaultError, Count: concurrentLooks, Operation: simulator.OperationGet, Status: http.StatusServiceUnavailable},
+	)
+	tower.round()
+	tower.clock.Step(time.Second)
+	hearsay := 0
+	for _, a := range tower.ask() {
+		if a.hearsay {
+			hearsay++
+		}
+	}
+	clear(tower.told)
+	tower.clock.Step(time.Minute)
+	tower.round()
+	if hearsay == 0 || len(tower.told) < hearsay {
+		t.Errorf("%d jobs heard of the trouble, and %d were told that it is over", hearsay, len(tower.told))
+	}
+}
+
+// TestPolling_shorter gives an account a shorter poll interval, and no notifications any more, while a job runs.
+func TestPolling_shorter(t *testing.T) {
+	t.Parallel()
+	tower := newWatchtower(t, simulator.Options{}, speechmatics.SaaS)
+	tower.submit(1, time.Second)
+	long := *tower.provider
+	long.pollInterval, long.callbackURL = time.Hour, "https://receiver.example.com"
+	q := tower.question(0)
+	q.provider = &long
+	tower.observers.expect(q)
+	tower.observers.ask(tower.question(0))
+	if due := tower.group().earliest().Sub(tower.clock.Now()); due > longest(towerPoll) {
+		t.Errorf("the next look is due in %s; the interval is %s", due, towerPoll)
+	}
+}
