@@ -97,9 +97,9 @@ func TestDeletion_beforeTheEnd(t *testing.T) {
 		{state: "running", reached: is(v1alpha1.ReasonRunning), remote: "deleted", left: "running"},
 		{state: "uncertain", reached: is(v1alpha1.ReasonSubmissionUnknown), remote: "deleted", left: "running", event: "Warning CleanUpDelayed"},
 		{state: "claimed", reached: func(w *world, job *v1alpha1.TranscriptionJob) {
-			w.eventually("it is claimed", func() (bool, string) {
+			w.eventually("it is claimed and taken up, so that nothing keeps it from being sent", func() (bool, string) {
 				w.get(job)
-				return job.Annotations[notification.ClaimAnnotation] != "", ""
+				return job.Annotations[notification.ClaimAnnotation] != "" && job.Status.StartTime != nil, ""
 			})
 		}, remote: "deleted", left: "running"},
 		{
