@@ -302,14 +302,14 @@ func (l *limits) releaseNamed(name types.NamespacedName) {
 // caller's own job need not be woken. The caller holds the lock.
 func (l *limits) dispatch(caller types.UID) {
 	for l.line.len() > 0 && len(l.running) < l.runningJobs {
-		now := l.clock.Now()
-		if turn := l.nextTurn(); turn.After(now) {
+		now, free := l.clock.Now(), l.runningJobs-len(l.running)
+		if turn := l.turnOf(l.line.upNext(free)); turn.After(now) {
 			l.comeBack(turn, now)
 			return
 		}
-		c := l.line.next(l.runningJobs - len(l.running))
+		c := l.line.next(free)
 		l.admissions.take(now)
-		l.circuit.letThrough(c.uid, now)
+		l.circuit.letThrough(c.uid, c.key.Namespace, now)
 		l.settle(c.uid, occupiedPlace{key: c.key, account: c.account})
 		if c.uid != caller {
 			l.wake(c.key)
@@ -317,10 +317,10 @@ func (l *limits) dispatch(caller types.UID) {
 	}
 }
 
-// nextTurn is when the next job may be let in.
-func (l *limits) nextTurn() time.Time {
+// turnOf is when the next job may be let in, if it is one of this namespace.
+func (l *limits) turnOf(namespace string) time.Time {
 	turn := l.admissions.due()
-	for _, t := range []time.Time{l.pausedUntil, l.heldUntil, l.circuit.due()} {
+	for _, t := range []time.Time{l.pausedUntil, l.heldUntil, l.circuit.due(namespace)} {
 		if t.After(turn) {
 			turn = t
 		}
@@ -483,6 +483,7 @@ func (l *limits) hold(pause time.Duration, because string) {
 func (l *limits) accepted() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.line.pardon()
 	if l.circuit.accept() {
 		l.tell()
 		l.dispatch("")
@@ -490,12 +491,14 @@ func (l *limits) accepted() {
 }
 
 // forbidden notes that the provider has refused a job for a reason that may lie in the account.
-func (l *limits) forbidden(uid types.UID, because string) {
+func (l *limits) forbidden(job *v1alpha1.TranscriptionJob, because string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.circuit.forbid(uid, v1alpha1.ReasonSubmissionsForbidden, because, l.clock.Now()) {
+	l.line.suspect(job.Namespace)
+	if l.circuit.forbid(job.UID, job.Namespace, v1alpha1.ReasonSubmissionsForbidden, because, l.clock.Now()) {
 		l.tell()
 	}
+	l.dispatch("")
 }
 
 // crowded notes that the provider has refused a submission because there are too many.

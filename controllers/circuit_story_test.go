@@ -161,6 +161,30 @@ func TestCircuit_oneJob(t *testing.T) {
 	w.awaitReason(bad, v1alpha1.ReasonSubmissionForbidden)
 }
 
+// TestCircuit_otherTenants has all jobs of one namespace be refused, so that submissions with the account that it shares are held for minutes:
+// those of another namespace are sent nevertheless.
+func TestCircuit_otherTenants(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withNeighbour(), withProcessing(100*time.Millisecond), withOptions(func(o *Options) {
+		o.RetryInterval, o.SecretInterval, o.SubmissionWindow = 2*patience, 4*patience, time.Minute
+	}))
+	account, shared := w.sharedAccount(nil)
+	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultNoCredit, Title: "bad"}); err != nil {
+		t.Fatal(err)
+	}
+	w.crowd(12, "bad", shared, func(j *v1alpha1.TranscriptionJob) {
+		j.Namespace = w.neighbour
+		j.Spec.Tracking = &v1alpha1.Tracking{Title: ptr.To("bad")}
+	})
+	w.eventually("submissions are held", func() (bool, string) {
+		w.get(account)
+		return meta.IsStatusConditionTrue(account.Status.Conditions, v1alpha1.ConditionSubmissionsHeld), fmt.Sprintf("%+v", account.Status)
+	})
+	for i := range 3 {
+		w.awaitReason(w.job(fmt.Sprintf("good-%d", i), shared), v1alpha1.ReasonComplete)
+	}
+}
+
 // TestIsolation_hangingAccount has the provider of one account accept connections and answer nothing, with more jobs than there are workers:
 // the jobs of another account are done meanwhile.
 func TestIsolation_hangingAccount(t *testing.T) {

@@ -6,6 +6,7 @@ package controllers
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,13 +51,13 @@ func TestCircuit(t *testing.T) {
 				job := types.UID(which)
 				switch what {
 				case "403":
-					circuit.forbid(job, "reason", "because", now)
+					circuit.forbid(job, "a", "reason", "because", now)
 				case "429":
 					circuit.slow("reason", "because", now)
 				case "ok":
 					circuit.accept()
 				case "try":
-					circuit.letThrough(job, now)
+					circuit.letThrough(job, "a", now)
 				case "drop":
 					circuit.withdraw(job, now)
 				case "edit":
@@ -69,7 +70,7 @@ func TestCircuit(t *testing.T) {
 					now = now.Add(time.Duration(seconds-1) * time.Second)
 				}
 				now = now.Add(time.Second)
-				got = append(got, strconv.Itoa(int(max(0, circuit.due().Sub(now)).Seconds())))
+				got = append(got, strconv.Itoa(int(max(0, circuit.due("a").Sub(now)).Seconds())))
 			}
 			if diff := cmp.Diff(c.want, strings.Join(got, " ")); diff != "" {
 				t.Errorf("when the next submission may be tried (-want +got):\n%s", diff)
@@ -95,7 +96,7 @@ func TestLimits_circuit(t *testing.T) {
 		l.admit(job, "account")
 	}
 	refuse := func(uid types.UID) {
-		l.forbidden(uid, "403 Forbidden")
+		l.forbidden(crowd[uid], "403 Forbidden")
 		l.release(uid)
 		l.admit(crowd[uid], "account") // it asks again at once, which it would not in life
 	}
@@ -137,6 +138,73 @@ func TestLimits_circuit(t *testing.T) {
 	}
 }
 
+// TestLimits_circuitOfOthers has all jobs of one namespace be refused for so long that the waits are at their longest. A job of another
+// namespace goes at once; if it is refused too, that namespace has to wait like the first one, and a third one only for the shortest wait.
+func TestLimits_circuitOfOthers(t *testing.T) {
+	t.Parallel()
+	const shortest, longest = 10 * time.Second, 5 * time.Minute
+	fake := newSteppingClock()
+	woken := &admissions{}
+	l := newLimits(Options{Clock: fake, RetryInterval: shortest, SecretInterval: longest}.withDefaults(), woken.wake)
+	l.set(sharing("account", nil))
+	refuse := func(job *v1alpha1.TranscriptionJob) {
+		l.forbidden(job, "403 Forbidden")
+		l.release(job.UID)
+	}
+	crowd := map[string]*v1alpha1.TranscriptionJob{}
+	for i := range 100 {
+		job := waitingJob("bad", fmt.Sprintf("%02d", i), 1000, fake.Now())
+		crowd["bad/"+job.Name] = job
+		if l.admit(job, "account") {
+			refuse(job)
+		}
+	}
+	seen := 0
+	// pass lets time pass, in which everybody of the first namespace is refused, and tells who else was let in.
+	pass := func(d time.Duration) (others []string) {
+		for range d / time.Second {
+			fake.Step(time.Second)
+			for _, name := range woken.all()[seen:] {
+				seen++
+				if job, bad := crowd[name]; bad {
+					refuse(job)
+				} else {
+					others = append(others, name)
+				}
+			}
+		}
+		return others
+	}
+	pass(20 * time.Minute)
+	longAgo := fake.Now()
+	if due := l.circuit.due("bad"); due.Sub(longAgo) > longest || l.circuit.wait != longest {
+		t.Fatalf("the next of the first namespace may be tried in %s, then in %s", due.Sub(longAgo), l.circuit.wait)
+	}
+
+	second := waitingJob("second", "a", -1000, fake.Now())
+	if !l.admit(second, "account") {
+		t.Fatal("a job of another namespace is not let in")
+	}
+	refuse(second)
+	if l.admit(waitingJob("second", "b", 0, fake.Now()), "account") {
+		t.Error("another one of a namespace that was refused is let in at once")
+	}
+	if l.admit(waitingJob("third", "a", 0, fake.Now()), "account") {
+		t.Error("two are let in together")
+	}
+	if others := pass(shortest); !slices.Equal(others, []string{"third/a"}) {
+		t.Errorf("after the shortest wait %v are let in, want that of the third namespace", others)
+	}
+	if due := l.circuit.due("bad"); due.Sub(longAgo) > longest || l.circuit.wait != longest {
+		t.Errorf("others have put off the next of the first namespace: it may be tried in %s, then in %s", due.Sub(longAgo), l.circuit.wait)
+	}
+
+	l.accepted()
+	if others := pass(2 * time.Second); !slices.Equal(others, []string{"second/b"}) {
+		t.Errorf("when one is accepted %v are let in besides the first namespace", others)
+	}
+}
+
 // TestLimits_leftTrial has a job that is tried be deleted: its try is another one's.
 func TestLimits_leftTrial(t *testing.T) {
 	t.Parallel()
@@ -144,8 +212,8 @@ func TestLimits_leftTrial(t *testing.T) {
 	woken := &admissions{}
 	l := limitsAt(fake, woken.wake)
 	l.set(sharing("account", &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(1000))}))
-	for _, uid := range []types.UID{"x", "y", "z"} {
-		l.forbidden(uid, "403 Forbidden")
+	for _, name := range []string{"x", "y", "z"} {
+		l.forbidden(waitingJob("n", name, 0, fake.Now()), "403 Forbidden")
 	}
 	l.admit(waitingJob("n", "a", 0, fake.Now()), "account")
 	l.admit(waitingJob("n", "b", 0, fake.Now()), "account")
@@ -171,8 +239,8 @@ func TestCountRefusal(t *testing.T) {
 		http.StatusUnsupportedMediaType: "",
 	} {
 		p := &provider{limits: limitsAt(newSteppingClock(), func(types.NamespacedName) {})}
-		for _, job := range []types.UID{"a", "b", "c"} {
-			p.countRefusal(job, fmt.Errorf("submission: %w", &speechmatics.Error{StatusCode: status, Detail: "the title \"secret\" is too long"}))
+		for _, name := range []string{"a", "b", "c"} {
+			p.countRefusal(waitingJob("n", name, 0, dawn), fmt.Errorf("submission: %w", &speechmatics.Error{StatusCode: status, Detail: "the title \"secret\" is too long"}))
 		}
 		reason, because := p.limits.refusing()
 		if reason != want || strings.Contains(because, "secret") {

@@ -56,7 +56,9 @@ func (c *candidate) before(other *candidate) bool {
 // When places at the provider are scarce, which is when there are fewer free ones than namespaces that wait, turns are not
 // enough: long jobs would keep what they once got. Then the namespace with the fewest jobs there goes first.
 //
-// Each operation takes time in the logarithm of the number of jobs.
+// Namespaces that jobs of were refused go last, until they are pardoned: the others are to find out whether it is the account's fault.
+//
+// Each operation takes time in the logarithm of the number of jobs, a pardon in the number of suspects too.
 type line struct {
 	// namespaces are those that have jobs waiting or at the provider.
 	namespaces map[string]*queue
@@ -64,6 +66,8 @@ type line struct {
 	// byTurn and byPlaces order the namespaces that have jobs waiting.
 	byTurn, byPlaces *ordered[*queue]
 	turn             uint64
+	// suspects are the namespaces that go last.
+	suspects map[string]struct{}
 }
 
 // queue is a namespace's part of the line.
@@ -74,6 +78,8 @@ type queue struct {
 	places int
 	// turn is when it began to wait, or had its last turn.
 	turn uint64
+	// suspect means that it goes last.
+	suspect bool
 }
 
 func newLine() *line {
@@ -82,12 +88,21 @@ func newLine() *line {
 		waiting:    map[types.UID]*candidate{},
 		byTurn:     newOrdered((*queue).beforeByTurn),
 		byPlaces:   newOrdered((*queue).beforeByPlaces),
+		suspects:   map[string]struct{}{},
 	}
 }
 
-func (q *queue) beforeByTurn(other *queue) bool { return q.turn < other.turn }
+func (q *queue) beforeByTurn(other *queue) bool {
+	if q.suspect != other.suspect {
+		return other.suspect
+	}
+	return q.turn < other.turn
+}
 
 func (q *queue) beforeByPlaces(other *queue) bool {
+	if q.suspect != other.suspect {
+		return other.suspect
+	}
 	return cmp.Or(cmp.Compare(q.places, other.places), cmp.Compare(q.turn, other.turn)) < 0
 }
 
@@ -144,13 +159,20 @@ func (l *line) of(account types.UID) []candidate {
 	return found
 }
 
+// head is the namespace whose turn it is, if so many places are free at the provider. One must be waiting.
+func (l *line) head(free int) *queue {
+	if free < l.byTurn.Len() {
+		return l.byPlaces.first()
+	}
+	return l.byTurn.first()
+}
+
+// upNext names the namespace whose turn it is.
+func (l *line) upNext(free int) string { return l.head(free).namespace }
+
 // next takes the job out of the line whose turn it is, if so many places are free at the provider. There must be one.
 func (l *line) next(free int) candidate {
-	namespaces := l.byTurn
-	if free < namespaces.Len() {
-		namespaces = l.byPlaces
-	}
-	q := namespaces.first()
+	q := l.head(free)
 	c := q.waiting.first()
 	q.turn = l.tick()
 	l.remove(c.uid)
@@ -171,10 +193,29 @@ func (l *line) vacate(namespace string) {
 	l.settle(q)
 }
 
+// suspect has a namespace go last.
+func (l *line) suspect(namespace string) {
+	l.suspects[namespace] = struct{}{}
+	q := l.queueOf(namespace)
+	q.suspect = true
+	l.settle(q)
+}
+
+// pardon has no namespace go last any more.
+func (l *line) pardon() {
+	for namespace := range l.suspects {
+		delete(l.suspects, namespace)
+		q := l.queueOf(namespace)
+		q.suspect = false
+		l.settle(q)
+	}
+}
+
 func (l *line) queueOf(namespace string) *queue {
 	q, ok := l.namespaces[namespace]
 	if !ok {
-		q = &queue{namespace: namespace, waiting: newOrdered((*candidate).before)}
+		_, suspect := l.suspects[namespace]
+		q = &queue{namespace: namespace, waiting: newOrdered((*candidate).before), suspect: suspect}
 		l.namespaces[namespace] = q
 	}
 	return q

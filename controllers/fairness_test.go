@@ -65,7 +65,9 @@ func TestLine(t *testing.T) {
 		places map[string]int // by namespace, before anybody is let in
 		limit  int            // of places
 		waits  [][]string
-		want   string
+		// suspects are namespaces that go last
+		suspects []string
+		want     string
 	}{
 		"priority, then age, then the name": {
 			limit: plenty,
@@ -105,6 +107,19 @@ func TestLine(t *testing.T) {
 			waits: [][]string{{"a/refused r p9", "a/fresh t9"}, {"b/refused r"}},
 			want:  "a/fresh b/refused a/refused",
 		},
+		"suspects go last, and take turns": {
+			limit:    plenty,
+			waits:    [][]string{many("a", 2, "p9"), many("b", 2, "p9"), many("c", 2, "")},
+			suspects: []string{"a", "b"},
+			want:     "c/0 c/1 a/0 b/0 a/1 b/1",
+		},
+		"suspects go last, also if places are scarce": {
+			places:   map[string]int{"a": 5, "b": 2},
+			limit:    8,
+			waits:    [][]string{many("a", 2, ""), many("b", 2, "")},
+			suspects: []string{"b", "of which nothing is known"},
+			want:     "a/0 a/1 b/0 b/1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,6 +135,9 @@ func TestLine(t *testing.T) {
 				for _, job := range jobs {
 					l.add(waitingFor(t, job))
 				}
+			}
+			for _, namespace := range c.suspects {
+				l.suspect(namespace)
 			}
 			var order []string
 			for l.len() > 0 {
@@ -137,6 +155,25 @@ func TestLine(t *testing.T) {
 				t.Errorf("order (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestLine_pardon has a suspect be one for as long as it is not pardoned, also if it has no jobs meanwhile.
+func TestLine_pardon(t *testing.T) {
+	t.Parallel()
+	l := newLine()
+	l.suspect("a")
+	order := func() string {
+		l.add(waitingFor(t, "a/1"))
+		l.add(waitingFor(t, "b/1"))
+		return l.next(20000).key.Namespace + " " + l.next(20000).key.Namespace
+	}
+	if got := order() + ", " + order(); got != "b a, b a" {
+		t.Errorf("with a suspect the order is %s, twice", got)
+	}
+	l.pardon()
+	if got := order(); got != "a b" {
+		t.Errorf("after the pardon the order is %s", got)
 	}
 }
 

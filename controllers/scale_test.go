@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -215,19 +213,7 @@ func TestScale_fairness(t *testing.T) {
 	t.Parallel()
 	jobs := sized(1000, 60)
 	w := newWorld(t, withNeighbour(), withProcessing(sized(time.Minute, time.Hour)), withOptions(func(o *Options) { o.SubmissionWindow = time.Minute }))
-	w.secret("speechmatics", corev1.SecretTypeOpaque, map[string]string{"apiKey": apiKey})
-	account := &v1alpha1.ClusterSpeechmaticsAccount{ObjectMeta: w.clusterMeta("shared-" + w.namespace)}
-	account.Labels = map[string]string{worldLabel: w.namespace}
-	account.Spec.BaseURL = &w.provider
-	account.Spec.APIKeySecretRef = &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"}
-	account.Spec.Limits = &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(10)), RunningJobs: sized[*int32](nil, ptr.To(int32(1)))}
-	account.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "speech"}}
-	w.create(account)
-	t.Cleanup(func() { _ = env.Client.Delete(context.WithoutCancel(w.ctx), account) })
-	w.awaitAccount(account, v1alpha1.ReasonKeyAccepted)
-	shared := func(j *v1alpha1.TranscriptionJob) {
-		j.Spec.AccountRef = &v1alpha1.AccountReference{Kind: v1alpha1.ClusterAccount, Name: account.Name}
-	}
+	_, shared := w.sharedAccount(&v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(10)), RunningJobs: sized[*int32](nil, ptr.To(int32(1)))})
 
 	if !*full {
 		w.awaitRecord(w.job("first", shared))

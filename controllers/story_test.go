@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,19 +151,40 @@ func TestStory_notificationsLost(t *testing.T) {
 // TestStory_notificationUnderWay finds a job done whose notification comes a moment later: it was not missed, and nothing is fetched.
 func TestStory_notificationUnderWay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withProcessing(time.Second), withOptions(func(o *Options) { o.PollInterval = 45 * time.Second }),
-		withFaults(simulator.Fault{Kind: simulator.FaultNotificationLate, Delay: simulator.Duration(10 * time.Second)}))
+	looked := make(chan struct{})
+	w := newWorld(t, withProcessing(time.Second), withOptions(func(o *Options) { o.PollInterval = 45 * time.Second }), withNotificationsHeld(looked))
 	w.account()
 	job := w.job("job")
 	id := w.awaitRecord(job)
 	w.eventually("the job is done", func() (bool, string) { return w.remoteStatus(id) == "done", w.remoteStatus(id) })
 	w.restartManager()
+	w.eventually("somebody looks", func() (bool, string) {
+		return w.counter("transcription_operator_observations_total") > 0, "nobody has"
+	})
+	close(looked)
 	w.awaitReason(job, v1alpha1.ReasonComplete)
 	if n := w.counter("transcription_operator_notifications_missed_total"); n != 0 || w.requests(operationTranscript) != 0 {
 		t.Errorf("%d notifications count as missed, %d transcripts were fetched", n, w.requests(operationTranscript))
 	}
-	if w.counter("transcription_operator_observations_total") == 0 {
-		t.Error("the notification came before anybody looked")
+}
+
+// withNotificationsHeld has the provider's notifications come through only after a channel was closed.
+func withNotificationsHeld(until <-chan struct{}) worldOption {
+	return func(w *world, _ *simulator.Options) {
+		receiver, err := url.Parse(w.public)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		pass := httputil.NewSingleHostReverseProxy(receiver)
+		front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			select {
+			case <-until:
+				pass.ServeHTTP(rw, r)
+			case <-r.Context().Done():
+			}
+		}))
+		w.t.Cleanup(front.Close)
+		w.options.CallbackURL = front.URL
 	}
 }
 

@@ -225,7 +225,7 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 	log := r.log(ctx).WithValues("attempt", s.attempt(), "account", p.account.Name)
 	if !speechmatics.NotCreated(err) {
 		log.Info("The outcome of the submission is not known; looking for the job before anything else", "cause", s.redact(err.Error()))
-		p.countRefusal(s.job.UID, err)
+		p.countRefusal(s.job, err)
 		return s.unknownSubmission(rootCause(err)), nil
 	}
 	log.Info("Not submitted", "cause", s.redact(err.Error()))
@@ -234,7 +234,7 @@ func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider,
 		// The claim stays, so that the job will be looked for: slower, but as safe.
 		return verdict{}, settleErr
 	}
-	p.countRefusal(s.job.UID, err)
+	p.countRefusal(s.job, err)
 	r.providers.release(s.job.UID)
 	if busy := p.busyAnswer(err); busy != nil {
 		return verdict{}, r.noRoom(ctx, s, p, busy)

@@ -358,6 +358,24 @@ func (w *world) account(change ...func(*v1alpha1.SpeechmaticsAccount)) *v1alpha1
 	return account
 }
 
+// sharedAccount creates an account that both namespaces of the world may use, and waits until it is ready. What it returns has a job use it.
+func (w *world) sharedAccount(limits *v1alpha1.AccountLimits) (account *v1alpha1.ClusterSpeechmaticsAccount, use func(*v1alpha1.TranscriptionJob)) {
+	w.t.Helper()
+	w.secret("speechmatics", corev1.SecretTypeOpaque, map[string]string{"apiKey": apiKey})
+	account = &v1alpha1.ClusterSpeechmaticsAccount{ObjectMeta: w.clusterMeta("shared-" + w.namespace)}
+	account.Labels = map[string]string{worldLabel: w.namespace}
+	account.Spec.BaseURL = &w.provider
+	account.Spec.APIKeySecretRef = &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"}
+	account.Spec.Limits = limits
+	account.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "speech"}}
+	w.create(account)
+	w.t.Cleanup(func() { _ = env.Client.Delete(context.WithoutCancel(w.ctx), account) })
+	w.awaitAccount(account, v1alpha1.ReasonKeyAccepted)
+	return account, func(j *v1alpha1.TranscriptionJob) {
+		j.Spec.AccountRef = &v1alpha1.AccountReference{Kind: v1alpha1.ClusterAccount, Name: account.Name}
+	}
+}
+
 func (w *world) secret(name string, kind corev1.SecretType, data map[string]string) {
 	w.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Type: kind, StringData: data}
