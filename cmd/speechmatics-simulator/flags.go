@@ -132,6 +132,7 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.StringArrayVar(&w.projectKeys, "project-key", nil, "PROJECT=KEY, an API key of another project, which sees only its own jobs; repeatable")
 	flags.Float64Var(&o.Speed, "speed", 1, "divides processing time, gaps between retries, and retention")
 	flags.DurationVar(&o.ClockOffset, "clock-offset", 0, "how far this server's clock is ahead of the machine's (negative: behind)")
+	flags.BoolVar(&c.options.RememberTranscripts, "remember-transcripts", false, "tell the transcripts of deleted and expired jobs at GET /admin/jobs/ID/transcript")
 	flags.StringVar(&w.transcripts, "transcripts", "", "folder with the words of uploads: <stem of the file name>.txt or <SHA-256 of the media>.txt")
 	flags.StringVar(&w.media, "media", "", "folder whose files are served at /media/, so that there is something to fetch")
 	flags.DurationVar(&o.Processing.Base, "processing-base", 0, "time that every job takes, before --speed (0: 1s; negative: none)")

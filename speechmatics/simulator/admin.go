@@ -31,6 +31,7 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("PUT /admin/behaviour", s.putBehaviour)
 	mux.HandleFunc("GET /admin/ledger", s.getLedger)
 	mux.HandleFunc("GET /admin/jobs", s.adminJobs)
+	mux.HandleFunc("GET /admin/jobs/{id}/transcript", s.adminTranscript)
 	mux.HandleFunc("POST /admin/jobs/{id}/{action}", s.adminJob)
 	mux.HandleFunc("POST /admin/foreign", s.postForeign)
 	mux.HandleFunc("POST /admin/outage", s.postOutage)
@@ -138,6 +139,23 @@ func (s *Server) Jobs() []JobState {
 
 func (s *Server) adminJobs(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.Jobs())
+}
+
+// adminTranscript answers with the transcript of a job that is done, or was before it went. It does not count for any limit.
+func (s *Server) adminTranscript(w http.ResponseWriter, r *http.Request) {
+	format, ok := s.formatOf(w, r)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	j, known := s.jobs[r.PathValue("id")]
+	told := known && j.config.kind == jobTranscription && (j.status == statusDone || j.remembered)
+	s.mu.Unlock()
+	if !told {
+		s.writeError(w, http.StatusNotFound, "Not Found", "there is no such job with a transcript that is known")
+		return
+	}
+	s.writeTranscript(w, j, format)
 }
 
 func (s *Server) adminJob(w http.ResponseWriter, r *http.Request) {

@@ -133,6 +133,9 @@
 //	GET    /admin/ledger?reference=R   every job that was ever accepted, and what became of it, all or those of a
 //	                                   tracking.reference
 //	GET    /admin/jobs                 all jobs, without secrets
+//	GET    /admin/jobs/{id}/transcript?format=F
+//	                                   the transcript of a job that is done; with Options.RememberTranscripts, also
+//	                                   of one that was done before it was deleted or has expired
 //	POST   /admin/jobs/{id}/reject     end a running job as rejected
 //	POST   /admin/jobs/{id}/expire     let an ended job expire
 //	POST   /admin/jobs/{id}/delete     delete a job, as another user of the project could

@@ -52,6 +52,8 @@ type job struct {
 	media     *mediaFile
 	recording recording
 	script    *script // what is said; nil is filler
+	// remembered means that it is gone, and that its transcripts can still be told.
+	remembered bool
 	// text is what is to be aligned, and textName its name.
 	text     []byte
 	textName string
@@ -217,12 +219,16 @@ func (s *Server) statusOf(j *job) status {
 
 // forget takes away what a job holds. The caller holds s.mu.
 func (s *Server) forget(j *job, as status, by Remover) {
+	j.remembered = j.remembered || (s.options.RememberTranscripts && j.status == statusDone)
 	s.settle(j, as)
 	if j.entry.DeletedBy == "" {
 		j.entry.DeletedAt, j.entry.DeletedBy = s.now(), by
 	}
 	j.media.remove()
-	j.media, j.script, j.text = nil, nil, nil
+	j.media, j.text = nil, nil
+	if !j.remembered {
+		j.script = nil
+	}
 }
 
 // settle puts a job into a state that is not running. The caller holds s.mu.

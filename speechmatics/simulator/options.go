@@ -57,6 +57,9 @@ type Options struct {
 	// <SHA-256 of the media in hex>.txt. Nil means that there are none. See the package
 	// documentation for the format.
 	Transcripts fs.FS
+	// RememberTranscripts keeps what is needed to tell the transcripts of jobs that were deleted or have expired when they were done. The API
+	// does not tell them any more; GET /admin/jobs/{id}/transcript does, so that tests can compare what somebody has stored.
+	RememberTranscripts bool
 	// MediaDir is where uploaded and fetched media are kept while their jobs live; "" is a folder of
 	// the system's temporary directory. The server makes a folder of its own in it, and removes that
 	// when it is closed.

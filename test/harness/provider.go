@@ -13,7 +13,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
@@ -91,25 +90,13 @@ func (p *Provider) Submit(ctx context.Context, mediaURL, reference string) error
 	return err
 }
 
-// Transcript is what the provider serves of a job.
+// Transcript is what the provider serves of a job that is done, or served before the job was deleted or had expired.
 func (p *Provider) Transcript(ctx context.Context, id, format string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/v2/jobs/"+url.PathEscape(id)+"/transcript?format="+url.QueryEscape(format), http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/admin/jobs/"+url.PathEscape(id)+"/transcript?format="+url.QueryEscape(format), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+p.apiKey)
-	for {
-		answer, err := p.send(request)
-		var refused *refusedError
-		if !errors.As(err, &refused) || refused.code != http.StatusTooManyRequests {
-			return answer, err
-		}
-		select { // these requests count for the limits that the managers keep
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
+	return p.send(request)
 }
 
 // admin sends a request to an admin endpoint, and reads the answer into what is given, unless that is nil.
@@ -145,17 +132,7 @@ func (p *Provider) send(request *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read what the simulator answers: %w", err)
 	}
 	if response.StatusCode/100 != 2 {
-		return nil, &refusedError{code: response.StatusCode, request: request.Method + " " + request.URL.Path, answer: string(answer)}
+		return nil, fmt.Errorf("the simulator answers %d to %s %s: %.200s", response.StatusCode, request.Method, request.URL.Path, answer)
 	}
 	return answer, nil
-}
-
-// refusedError is an answer that is no success.
-type refusedError struct {
-	code            int
-	request, answer string
-}
-
-func (e *refusedError) Error() string {
-	return fmt.Sprintf("the simulator answers %d to %s: %.200s", e.code, e.request, e.answer)
 }

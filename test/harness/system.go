@@ -174,6 +174,7 @@ func (s *System) startSimulator(ctx context.Context) error {
 		Name: "simulator", Path: s.Cluster.programs.Simulator, Health: s.API.url + "/healthz", Grace: 15 * time.Second,
 		Args: append([]string{
 			"--listen", address, "--api-key", s.APIKey, "--speed", "10", "--processing-base", "10s", "--processing-factor=-1", "--media", s.Media, "--transcripts", s.Media,
+			"--remember-transcripts",
 		}, s.options.SimulatorArgs...),
 	})
 	if err != nil {
