@@ -364,7 +364,7 @@ func (r *JobReconciler) transcriptKept(ctx context.Context, s *scope, id string)
 }
 
 // isOnlyCopy reports whether a remote job that is done has a transcript that is stored nowhere else: the job has not come to its end, its end
-// was that the transcript could not be kept, or it has failed by another remote job.
+// was that the transcript could not be kept or that the remote job was not found, which was wrong, or it has failed by another remote job.
 func (s *scope) isOnlyCopy(id string) bool {
 	switch {
 	case !isFinished(s.job):
@@ -373,8 +373,11 @@ func (s *scope) isOnlyCopy(id string) bool {
 		return !isComplete(s.job)
 	}
 	ready := readyCondition(s.job.Status.Conditions)
-	return ready != nil && (ready.Reason == v1alpha1.ReasonTranscriptUnreadable || ready.Reason == v1alpha1.ReasonTranscriptNotStored) && !s.storedWhole()
+	return ready != nil && slices.Contains(uncollected, ready.Reason) && !s.storedWhole()
 }
+
+// uncollected are the ends of a job whose transcript may be at the provider all the same.
+var uncollected = []string{v1alpha1.ReasonTranscriptUnreadable, v1alpha1.ReasonTranscriptNotStored, v1alpha1.ReasonRemoteJobLost}
 
 // discardUncertain looks for a job whose submission's answer is not known, and deletes it. It looks until the job cannot appear any
 // more.

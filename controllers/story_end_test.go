@@ -85,6 +85,30 @@ func TestDeletion_keepsTheOnlyCopy(t *testing.T) {
 	w.wantEvent(job, "Warning TranscriptKept")
 }
 
+// TestDeletion_keepsWhatCameBack has a job fail since the provider does not know its remote job any more, which comes back, and is done: with the
+// object the only transcript would go.
+func TestDeletion_keepsWhatCameBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Second))
+	w.account()
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.BackoffLimit = ptr.To(int32(0)) })
+	id := w.awaitRecord(job)
+	if err := w.simulator.SetFaults(simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationGet, Status: http.StatusNotFound}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitReason(job, v1alpha1.ReasonRemoteJobLost)
+	if err := w.simulator.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the provider is done", func() (bool, string) { return w.remoteStatus(id) == "done", w.remoteStatus(id) })
+	w.delete(job)
+	w.awaitGone(job)
+	if got := w.remoteStatus(id); got != "done" {
+		t.Errorf("the only copy of the transcript is %s", got)
+	}
+	w.wantEvent(job, "Warning TranscriptKept")
+}
+
 // TestDeletion_whileUncertain deletes an object whose submission may have arrived: the finalizer stays until the job is found.
 func TestDeletion_whileUncertain(t *testing.T) {
 	t.Parallel()
