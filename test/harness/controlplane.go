@@ -169,30 +169,6 @@ func (c *ControlPlane) Close() error {
 	return errors.Join(all...)
 }
 
-// freePorts finds ports of loopback that nobody listens at.
-func freePorts(ctx context.Context, n int) ([]string, error) {
-	ports := make([]string, 0, n)
-	listeners := make([]net.Listener, 0, n) // closed only when all are found, so that they differ
-	defer func() {
-		for _, listener := range listeners {
-			_ = listener.Close()
-		}
-	}()
-	for range n {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
-		if err != nil {
-			return nil, fmt.Errorf("cannot find a free port: %w", err)
-		}
-		listeners = append(listeners, listener)
-		_, port, err := net.SplitHostPort(listener.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		ports = append(ports, port)
-	}
-	return ports, nil
-}
-
 func randomHex() string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // crypto/rand.Read never returns an error
