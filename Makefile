@@ -10,8 +10,8 @@ MODULE := github.com/transcription-operator/transcription-operator
 # One folder per program.
 PROGRAMS := $(notdir $(wildcard cmd/*))
 # What `generate` and `manifests` write; `verify` writes them again elsewhere and compares.
-GENERATED := api config/crd/bases config/rbac/manager_role.yaml config/rbac/webhook_receiver_role.yaml
-GO_MODULES := . hack/tools hack/tools/lint hack/cluster
+GENERATED := api config/crd/bases
+GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/cluster
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -70,12 +70,8 @@ generate: ## Generate DeepCopy methods and apply configurations.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs and the roles of manager and webhook receiver.
+manifests: ## Generate the CRDs.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
-	$(CONTROLLER_GEN) rbac:roleName=manager-role,fileName=manager_role.yaml \
-		paths=./controllers/... output:rbac:artifacts:config=config/rbac
-	$(CONTROLLER_GEN) rbac:roleName=webhook-receiver-role,fileName=webhook_receiver_role.yaml \
-		paths=./webhookreceiver/... output:rbac:artifacts:config=config/rbac
 
 .PHONY: fmt
 fmt: ## Format the Go code (gofmt, goimports).
@@ -194,7 +190,6 @@ uninstall: manifests ## Remove the CRDs, and with them every TranscriptionJob an
 .PHONY: deploy
 deploy: build-installer ## Install the CRDs, the manager and the webhook receiver.
 	$(KUBECTL) apply --server-side -f dist/install.yaml
-	KUBECTL="$(KUBECTL)" hack/notification-keys.sh $(NAMESPACE)
 
 .PHONY: undeploy
 undeploy: uninstall build-installer ## Remove all that `deploy` installed, with every TranscriptionJob and account.

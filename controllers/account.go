@@ -113,7 +113,11 @@ func (r *JobReconciler) findAccount(ctx context.Context, s *scope) (v1alpha1.Acc
 	if ref := s.job.Spec.AccountRef; ref != nil {
 		return r.getAccount(ctx, s.job.Namespace, ref.Kind, ref.Name)
 	}
-	for _, kind := range []v1alpha1.AccountKind{v1alpha1.NamespacedAccount, v1alpha1.ClusterAccount} {
+	kinds := []v1alpha1.AccountKind{v1alpha1.NamespacedAccount, v1alpha1.ClusterAccount}
+	if r.options.NoClusterAccounts {
+		kinds = kinds[:1]
+	}
+	for _, kind := range kinds {
 		account, err := r.lookUpAccount(ctx, s.job.Namespace, kind, v1alpha1.DefaultAccountName)
 		if err == nil {
 			return account, nil
@@ -122,6 +126,11 @@ func (r *JobReconciler) findAccount(ctx context.Context, s *scope) (v1alpha1.Acc
 			return nil, err
 		}
 	}
+	if r.options.NoClusterAccounts {
+		return nil, pausef(v1alpha1.ReasonAccountNotFound, r.options.SecretInterval,
+			"the job names no account, and there is no SpeechmaticsAccount %q in namespace %s; create it, or name another in spec.accountRef of a new job",
+			v1alpha1.DefaultAccountName, s.job.Namespace)
+	}
 	return nil, pausef(v1alpha1.ReasonAccountNotFound, r.options.SecretInterval,
 		"the job names no account, and there is neither a SpeechmaticsAccount %q in namespace %s nor a ClusterSpeechmaticsAccount %q; create one, or name another in spec.accountRef of a new job",
 		v1alpha1.DefaultAccountName, s.job.Namespace, v1alpha1.DefaultAccountName)
@@ -129,6 +138,11 @@ func (r *JobReconciler) findAccount(ctx context.Context, s *scope) (v1alpha1.Acc
 
 // getAccount finds an account by name and says so if there is none.
 func (r *JobReconciler) getAccount(ctx context.Context, namespace string, kind v1alpha1.AccountKind, name string) (v1alpha1.Account, error) {
+	if kind == v1alpha1.ClusterAccount && r.options.NoClusterAccounts {
+		return nil, pausef(v1alpha1.ReasonAccountNotPermitted, r.options.SecretInterval,
+			"%s %q cannot be used: this installation works with the accounts of its own namespaces alone (the manager's --cluster-accounts=false); name a SpeechmaticsAccount of namespace %s in spec.accountRef of a new job",
+			kind, name, namespace)
+	}
 	account, err := r.lookUpAccount(ctx, namespace, kind, name)
 	if apierrors.IsNotFound(err) {
 		where := " in namespace " + namespace

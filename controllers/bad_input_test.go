@@ -291,3 +291,36 @@ func TestClusterAccount(t *testing.T) {
 	w.awaitReason(job, v1alpha1.ReasonComplete)
 	w.wantSubmissions(job, 1)
 }
+
+// TestNoClusterAccounts has an installation for single namespaces: a ClusterSpeechmaticsAccount is not used, by name or as the default, and nobody
+// tries its key.
+func TestNoClusterAccounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withOptions(func(o *Options) { o.NoClusterAccounts = true }))
+	w.secret("speechmatics", corev1.SecretTypeOpaque, map[string]string{"apiKey": apiKey})
+	spec := v1alpha1.SpeechmaticsAccountSpec{BaseURL: &w.provider, APIKeySecretRef: &v1alpha1.APIKeySecretReference{Name: "speechmatics", Key: "apiKey"}}
+	cluster := &v1alpha1.ClusterSpeechmaticsAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: w.namespace, Labels: map[string]string{worldLabel: w.namespace}},
+		Spec: v1alpha1.ClusterSpeechmaticsAccountSpec{
+			SpeechmaticsAccountSpec: spec, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "speech"}},
+		},
+	}
+	w.create(cluster)
+	named := w.job("named", func(j *v1alpha1.TranscriptionJob) {
+		j.Spec.AccountRef = &v1alpha1.AccountReference{Kind: v1alpha1.ClusterAccount, Name: cluster.Name}
+	})
+	if message := w.awaitReason(named, v1alpha1.ReasonAccountNotPermitted); !strings.Contains(message, "--cluster-accounts=false") {
+		t.Errorf("the message does not say why: %s", message)
+	}
+	unnamed := w.job("unnamed", func(j *v1alpha1.TranscriptionJob) { j.Spec.AccountRef = nil })
+	if message := w.awaitReason(unnamed, v1alpha1.ReasonAccountNotFound); strings.Contains(message, "ClusterSpeechmaticsAccount") {
+		t.Errorf("the message sends people to what cannot be used: %s", message)
+	}
+	w.create(&v1alpha1.SpeechmaticsAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: v1alpha1.DefaultAccountName}, Spec: spec})
+	w.awaitReason(unnamed, v1alpha1.ReasonComplete)
+	w.wantSubmissions(named, 0)
+	w.get(cluster)
+	if len(cluster.Status.Conditions) > 0 {
+		t.Errorf("somebody looks after the cluster account: %+v", cluster.Status)
+	}
+}

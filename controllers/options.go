@@ -48,6 +48,9 @@ type Options struct {
 	MaxConcurrentReconciles int
 	// WatchNamespaces are the namespaces whose jobs are worked on. Empty means all.
 	WatchNamespaces []string
+	// NoClusterAccounts means that jobs may use the SpeechmaticsAccounts of their own namespace alone. Then nothing is read outside of the
+	// namespaces that have jobs, but Namespace.
+	NoClusterAccounts bool
 }
 
 // minHands is how many workers may be busy with one host and key at a time, if there are enough.

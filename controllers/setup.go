@@ -58,10 +58,7 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 	if err := jobs.setupWithManager(mgr); err != nil {
 		return fmt.Errorf("cannot set up the controller of TranscriptionJobs: %w", err)
 	}
-	for kind, newObject := range map[v1alpha1.AccountKind]func() v1alpha1.Account{
-		v1alpha1.NamespacedAccount: func() v1alpha1.Account { return &v1alpha1.SpeechmaticsAccount{} },
-		v1alpha1.ClusterAccount:    func() v1alpha1.Account { return &v1alpha1.ClusterSpeechmaticsAccount{} },
-	} {
+	for kind, newObject := range options.accountKinds() {
 		accounts := &AccountReconciler{
 			client:    mgr.GetClient(),
 			recorder:  mgr.GetEventRecorder("account-controller"),
@@ -81,4 +78,15 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		}
 	}
 	return nil
+}
+
+// accountKinds are the kinds of account that jobs may use, and how to make a new object of each.
+func (o Options) accountKinds() map[v1alpha1.AccountKind]func() v1alpha1.Account {
+	kinds := map[v1alpha1.AccountKind]func() v1alpha1.Account{
+		v1alpha1.NamespacedAccount: func() v1alpha1.Account { return &v1alpha1.SpeechmaticsAccount{} },
+	}
+	if !o.NoClusterAccounts {
+		kinds[v1alpha1.ClusterAccount] = func() v1alpha1.Account { return &v1alpha1.ClusterSpeechmaticsAccount{} }
+	}
+	return kinds
 }

@@ -232,11 +232,13 @@ func (r *JobReconciler) event(job *v1alpha1.TranscriptionJob, kind, reason, acti
 func (r *JobReconciler) refused(p *provider) { r.providers.suspect(p.account, p.namespace) }
 
 func (r *JobReconciler) setupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
+	controlled := ctrl.NewControllerManagedBy(mgr).
 		Named("transcriptionjob").
-		For(&v1alpha1.TranscriptionJob{}).
-		Watches(&v1alpha1.SpeechmaticsAccount{}, handler.EnqueueRequestsFromMapFunc(r.jobsOfAccount), builder.WithPredicates(accountChanged)).
-		Watches(&v1alpha1.ClusterSpeechmaticsAccount{}, handler.EnqueueRequestsFromMapFunc(r.jobsOfAccount), builder.WithPredicates(accountChanged)).
+		For(&v1alpha1.TranscriptionJob{})
+	for _, newObject := range r.options.accountKinds() {
+		controlled = controlled.Watches(newObject(), handler.EnqueueRequestsFromMapFunc(r.jobsOfAccount), builder.WithPredicates(accountChanged))
+	}
+	return controlled.
 		WatchesRawSource(r.providers.jobs).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.options.MaxConcurrentReconciles}).
 		Complete(r)

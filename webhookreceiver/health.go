@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,6 +49,8 @@ type readiness struct {
 	volumes Prober
 	clock   clock.PassiveClock
 	log     logr.Logger
+	// namespaces are those that have jobs; empty means all.
+	namespaces []string
 
 	draining atomic.Bool
 
@@ -99,15 +102,24 @@ func (r *readiness) checkVolumes() error {
 }
 
 // checkAPIServer reads a job that is not there, which tries everything at once that a notification needs first: the network, the
-// rights, and that the custom resource is installed.
+// rights, and that the custom resource is installed. Of several namespaces one is enough: the others' jobs are not to suffer for one
+// whose rights are missing.
 func (r *readiness) checkAPIServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: "readiness"}, &v1alpha1.TranscriptionJob{})
-	if err == nil || apierrors.IsNotFound(err) {
-		return nil
+	namespaces := r.namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceDefault}
 	}
-	return fmt.Errorf("cannot read TranscriptionJobs: %w", err)
+	var all []error
+	for _, namespace := range namespaces {
+		err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "readiness"}, &v1alpha1.TranscriptionJob{})
+		if err == nil || apierrors.IsNotFound(err) {
+			return nil
+		}
+		all = append(all, fmt.Errorf("cannot read TranscriptionJobs: %w", err))
+	}
+	return errors.Join(all...)
 }
 
 // healthHandler answers kubelet. What is wrong is in the log, not in the answer.

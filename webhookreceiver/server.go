@@ -46,6 +46,8 @@ type Options struct {
 	Scratch *store.Scratch
 	// Volumes are tried before the receiver is ready.
 	Volumes Prober
+	// Namespaces are those that have jobs, in which the receiver tries its rights before it is ready. Empty means all.
+	Namespaces []string
 	// Clock tells the time; the default is the real one.
 	Clock clock.Clock
 	// Log receives one line for each notification.
@@ -81,6 +83,7 @@ func New(o Options) *Server {
 	s := &Server{options: o, metrics: newMetrics(o.Keys, o.Scratch)}
 	s.readiness = &readiness{
 		client: o.Client, keys: o.Keys, volumes: o.Volumes, clock: o.Clock, log: o.Log.WithName("readiness"), probed: map[string]bool{},
+		namespaces: o.Namespaces,
 	}
 	s.public = s.door(notification.PurposeCallback, v1alpha1.SourceCallback, o.Limits.PublicRequests)
 	// What anybody may be able to send takes at most half of what both doors share.

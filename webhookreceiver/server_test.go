@@ -142,6 +142,39 @@ func TestReadiness(t *testing.T) {
 	expect("while draining", false)
 }
 
+// With rights in some namespaces, it is ready as long as it has them in one of those.
+func TestReadinessInNamespaces(t *testing.T) {
+	keyring, err := notification.NewKeyring(signingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		namespaces []string
+		ready      bool
+	}{
+		"everywhere":               {nil, false}, // it asks in another namespace
+		"where it has rights":      {[]string{"speech"}, true},
+		"in one of two":            {[]string{"music", "speech"}, true},
+		"where it has none of its": {[]string{"music", "art"}, false},
+	} {
+		c := interceptor.NewClient(env.Client, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+				if key.Namespace != "speech" {
+					return apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("transcriptionjobs").GroupResource(), key.Name, nil)
+				}
+				return c.Get(ctx, key, obj, opts...)
+			},
+		})
+		r := &readiness{
+			client: c, keys: keyring, volumes: &probes{}, clock: testingclock.NewFakePassiveClock(time.Unix(1000, 0)), log: logr.Discard(),
+			namespaces: tt.namespaces, probed: map[string]bool{},
+		}
+		if err := r.check(t.Context()); (err == nil) != tt.ready {
+			t.Errorf("%s: %v, want ready: %t", name, err, tt.ready)
+		}
+	}
+}
+
 // A shutdown lets requests end that are there already.
 func TestShutdownDrains(t *testing.T) {
 	entered, resume := make(chan struct{}), make(chan struct{})

@@ -13,8 +13,10 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	// Registers --kubeconfig.
@@ -35,9 +37,11 @@ type config struct {
 	leaderElect            bool
 	namespace              string
 	watchNamespaces        []string
+	clusterAccounts        bool
 	receiverURL            string
 	callbackURL            string
 	notificationKeys       string
+	makeNotificationKeys   string
 	allowedBaseURLs        []string
 	allowPrivateAddresses  bool
 	pollInterval           time.Duration
@@ -56,9 +60,11 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.BoolVar(&c.leaderElect, "leader-elect", false, "let one of several managers be the leader; the others stand by")
 	flags.StringVar(&c.namespace, "namespace", "", "the manager's own namespace, where the Secrets of ClusterSpeechmaticsAccounts are (default: $"+podNamespaceVariable+", or the pod's own)")
 	flags.StringVar(&watchNamespaces, "watch-namespaces", "", "comma-separated namespaces whose jobs are worked on (default: all)")
+	flags.BoolVar(&c.clusterAccounts, "cluster-accounts", true, "let jobs use ClusterSpeechmaticsAccounts; without them, the manager needs no rights outside of its own and the watched namespaces")
 	flags.StringVar(&c.receiverURL, "receiver-url", "", "base URL of the webhook receiver's internal listener (required)")
 	flags.StringVar(&c.callbackURL, "callback-url", "", "public base URL of the webhook receiver; without it no notification is asked for, and jobs are polled")
 	flags.StringVar(&c.notificationKeys, "notification-keys", "", "folder with the files signing-key and, during a rotation, additional-key (required)")
+	flags.StringVar(&c.makeNotificationKeys, "make-notification-keys", "", "name of a Secret in the manager's own namespace: if it has no signing-key yet, put a random one into it; then end. Only --namespace counts beside it")
 	flags.StringVar(&allowedBaseURLs, "allowed-base-urls", "", "comma-separated base URLs that SpeechmaticsAccounts may use besides the regions")
 	flags.BoolVar(&c.allowPrivateAddresses, "allow-private-addresses", false, "let the provider's address be loopback, private or link-local")
 	flags.DurationVar(&c.pollInterval, "poll-interval", 30*time.Second, "how often a running job is looked at where no notification is expected, 1s to 1h")
@@ -74,6 +80,9 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	c.watchNamespaces, c.allowedBaseURLs = split(watchNamespaces), split(allowedBaseURLs)
 	if c.namespace == "" {
 		c.namespace = ownNamespace()
+	}
+	if c.makeNotificationKeys != "" {
+		return c, c.validateMaking()
 	}
 	return c, c.validate()
 }
@@ -92,15 +101,7 @@ func ownNamespace() string {
 
 // validate reports everything that is wrong at once.
 func (c *config) validate() error {
-	var problems []error
-	if c.namespace == "" {
-		problems = append(problems, fmt.Errorf("--namespace is not set, and the manager does not run in a pod that would tell it; name the namespace of the Secrets of ClusterSpeechmaticsAccounts"))
-	}
-	for _, namespace := range append([]string{c.namespace}, c.watchNamespaces...) {
-		if namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0 {
-			problems = append(problems, fmt.Errorf("%q is not the name of a namespace; see --namespace and --watch-namespaces", namespace))
-		}
-	}
+	problems := []error{c.checkNamespaces()}
 	if c.notificationKeys == "" {
 		problems = append(problems, errors.New("--notification-keys is not set; name the folder in which the Secret with signing-key is mounted"))
 	}
@@ -112,6 +113,28 @@ func (c *config) validate() error {
 		problems = append(problems, fmt.Errorf("--poll-interval is %s; it must be between 1s and 1h", c.pollInterval))
 	}
 	problems = append(problems, c.timings.validate())
+	return errors.Join(problems...)
+}
+
+// validateMaking reports everything that is wrong with what --make-notification-keys needs.
+func (c *config) validateMaking() error {
+	problems := []error{c.checkNamespaces()}
+	if len(validation.IsDNS1123Subdomain(c.makeNotificationKeys)) > 0 {
+		problems = append(problems, fmt.Errorf("--make-notification-keys: %q is not the name of a Secret", c.makeNotificationKeys))
+	}
+	return errors.Join(problems...)
+}
+
+func (c *config) checkNamespaces() error {
+	var problems []error
+	if c.namespace == "" {
+		problems = append(problems, errors.New("--namespace is not set, and the manager does not run in a pod that would tell it; name the namespace of the Secrets of ClusterSpeechmaticsAccounts"))
+	}
+	for _, namespace := range append([]string{c.namespace}, c.watchNamespaces...) {
+		if namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0 {
+			problems = append(problems, fmt.Errorf("%q is not the name of a namespace; see --namespace and --watch-namespaces", namespace))
+		}
+	}
 	return errors.Join(problems...)
 }
 
@@ -140,6 +163,16 @@ func (c *config) watched() map[string]cache.Config {
 		watched[namespace] = cache.Config{}
 	}
 	return watched
+}
+
+// neverCached are the kinds that are read by name, live: to fill a cache takes the right to list them all. A namespace can be read by who has
+// no rights outside of it.
+func (c *config) neverCached() []client.Object {
+	kinds := []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}
+	if !c.clusterAccounts {
+		kinds = append(kinds, &corev1.Namespace{})
+	}
+	return kinds
 }
 
 // split splits a comma-separated list.

@@ -61,6 +61,8 @@ func TestRun_badFlags(t *testing.T) {
 		{"lease too short", complete("--leader-elect-lease-duration=10s"), "--leader-elect-lease-duration is 10s; it must be longer than --leader-elect-renew-deadline"},
 		{"deadline too short", complete("--leader-elect-renew-deadline=2s"), "must be longer than 1.2 times --leader-elect-retry-period"},
 		{"no retry period", complete("--leader-elect-retry-period=0s"), "--leader-elect-retry-period is 0s"},
+		{"Secret that cannot be", []string{"--namespace=a", "--make-notification-keys=a/b"}, `"a/b" is not the name of a Secret`},
+		{"Secret without a namespace", []string{"--make-notification-keys=a"}, "--namespace is not set"},
 		{"unknown flag", complete("--nonsense"), "nonsense"},
 		{"argument", complete("start"), `unexpected argument "start"`},
 	} {

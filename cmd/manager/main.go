@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,12 +26,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/controllers"
 	"github.com/transcription-operator/transcription-operator/internal/version"
-	"github.com/transcription-operator/transcription-operator/notification"
 )
 
 // leaderElectionID names the Lease by which one manager is the leader.
@@ -58,7 +54,11 @@ func run(args []string, stderr io.Writer) int {
 	}
 	log := zap.New(zap.UseFlagOptions(&config.zap))
 	ctrl.SetLogger(log)
-	if err := start(ctrl.SetupSignalHandler(), config, log); err != nil {
+	do := start
+	if config.makeNotificationKeys != "" {
+		do = makeNotificationKeys
+	}
+	if err := do(ctrl.SetupSignalHandler(), config, log); err != nil {
 		log.Error(err, "The manager stopped")
 		return exitError
 	}
@@ -68,7 +68,7 @@ func run(args []string, stderr io.Writer) int {
 // start runs the manager until the context ends.
 func start(ctx context.Context, config *config, log logr.Logger) error {
 	log.Info("Starting the manager", "version", version.String(), "namespace", config.namespace, "receiver", config.receiverURL, "callback", config.callbackURL)
-	keys, err := notification.NewKeyDirectory(config.notificationKeys, clock.RealClock{}, log.WithName("notification-keys"))
+	keys, err := awaitKeys(ctx, config.notificationKeys, log.WithName("notification-keys"))
 	if err != nil {
 		return fmt.Errorf("--notification-keys: %w", err)
 	}
@@ -87,6 +87,7 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 		AllowPrivateAddresses: config.allowPrivateAddresses,
 		PollInterval:          config.pollInterval,
 		WatchNamespaces:       config.watchNamespaces,
+		NoClusterAccounts:     !config.clusterAccounts,
 		SubmissionWindow:      config.timings.submissionWindow,
 		ListLag:               config.timings.listLag,
 		ClockSkew:             config.timings.clockSkew,
@@ -122,15 +123,15 @@ func cachesSynced(mgr ctrl.Manager) healthz.Checker {
 	}
 }
 
-// newManager makes a manager whose cache holds jobs, accounts and namespaces only: Secrets and ConfigMaps are read by name
-// from the API server.
+// newManager makes a manager whose cache holds jobs, accounts and, for the selectors of cluster accounts, namespaces: everything else is read
+// by name from the API server.
 func newManager(config *config) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	restConfig, err := ctrl.GetConfig()
+	restConfig, err := apiServer()
 	if err != nil {
-		return nil, fmt.Errorf("cannot find out how to reach the API server; set KUBECONFIG or --kubeconfig: %w", err)
+		return nil, err
 	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
@@ -144,7 +145,7 @@ func newManager(config *config) (ctrl.Manager, error) {
 		RenewDeadline:                 &config.timings.renewDeadline,
 		RetryPeriod:                   &config.timings.retryPeriod,
 		Cache:                         cache.Options{DefaultNamespaces: config.watched()},
-		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: config.neverCached()}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the manager: %w", err)

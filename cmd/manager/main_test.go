@@ -114,7 +114,9 @@ func TestProgram_cannotStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := start(t.Context(), config, logr.Discard()); err == nil || !strings.Contains(err.Error(), "--notification-keys") {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // it would wait for keys
+	defer cancel()
+	if err := start(ctx, config, logr.Discard()); err == nil || !strings.Contains(err.Error(), "--notification-keys") {
 		t.Errorf("start() = %v, want an error about --notification-keys", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,8 @@ type config struct {
 	metricsBindAddress     string
 	healthProbeBindAddress string
 	notificationKeys       string
+	watchNamespaces        []string
+	check                  string
 	volumes                volumeFlags
 	replicas               int
 	configMapMaxBytes      quantityFlag
@@ -66,6 +69,9 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.StringVar(&c.internalBindAddress, "internal-bind-address", ":8443", "where the manager's deliveries and questions are received")
 	flags.StringVar(&c.metricsBindAddress, "metrics-bind-address", ":9090", "where metrics are served; 0 switches them off")
 	flags.StringVar(&c.healthProbeBindAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 switches them off")
+	var watchNamespaces string
+	flags.StringVar(&watchNamespaces, "watch-namespaces", "", "comma-separated namespaces that have jobs, where the receiver tries its rights before it is ready (default: all)")
+	flags.StringVar(&c.check, "check", "", "base URL of a receiver's public listener: see whether a receiver answers there, and end. No other flag counts beside it")
 	flags.StringVar(&c.notificationKeys, "notification-keys", "", "folder with the files signing-key and, during a rotation, additional-key; both are accepted (required)")
 	flags.Var(&c.volumes, "volume", "CLAIM=PATH[,ReadWriteMany]: a PersistentVolumeClaim and where it is mounted; repeatable; the access mode is ReadWriteOnce unless said")
 	flags.IntVar(&c.replicas, "replicas", 1, "how many replicas this Deployment has; more than one needs ReadWriteMany volumes")
@@ -79,6 +85,14 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; all settings are flags, see --help", flags.Arg(0))
+	}
+	if c.check != "" {
+		return c, checkURL("--check", c.check)
+	}
+	for namespace := range strings.SplitSeq(watchNamespaces, ",") {
+		if namespace = strings.TrimSpace(namespace); namespace != "" {
+			c.watchNamespaces = append(c.watchNamespaces, namespace)
+		}
 	}
 	return c, c.validate()
 }
@@ -94,6 +108,11 @@ func (c *config) validate() error {
 	}
 	if c.notificationKeys == "" {
 		problems = append(problems, errors.New("--notification-keys is not set; name the folder in which the Secret with signing-key is mounted"))
+	}
+	for _, namespace := range c.watchNamespaces {
+		if len(validation.IsDNS1123Label(namespace)) > 0 {
+			problems = append(problems, fmt.Errorf("--watch-namespaces: %q is not the name of a namespace", namespace))
+		}
 	}
 	if c.replicas < 1 || c.replicas > maxReplicas {
 		problems = append(problems, fmt.Errorf("--replicas is %d; it must be between 1 and %d", c.replicas, maxReplicas))
@@ -136,6 +155,15 @@ func checkAddress(name, address string, optional bool) error {
 	}
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
 		return fmt.Errorf("%s is %q; give a host and a port, such as 127.0.0.1:8080 or :8080", name, address)
+	}
+	return nil
+}
+
+// checkURL checks the base URL that a flag gives.
+func checkURL(name, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%s: an absolute http or https URL without user name, query and fragment is needed, for example https://transcripts.example.com", name)
 	}
 	return nil
 }

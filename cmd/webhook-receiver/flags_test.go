@@ -65,6 +65,8 @@ func TestBadFlags(t *testing.T) {
 		"a relative scratch folder":       {[]string{keys, "--scratch-directory=tmp"}, []string{"--scratch-directory", `"tmp"`, "absolute"}},
 		"no scratch folder":               {[]string{keys, "--scratch-directory="}, []string{"--scratch-directory", `""`}},
 		"too little scratch":              {[]string{keys, "--scratch-max-bytes=1Mi"}, []string{"--scratch-max-bytes is 1048576", "64Mi"}},
+		"a namespace that cannot be":      {[]string{keys, "--watch-namespaces=a,B"}, []string{"--watch-namespaces", `"B"`}},
+		"a check of nothing":              {[]string{"--check=receiver:8080"}, []string{"--check", "http"}},
 		"two things":                      {[]string{"--replicas=0"}, []string{"--replicas", "--notification-keys"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -60,7 +60,11 @@ func run(args []string, stderr io.Writer) int {
 	}
 	log := zap.New(zap.UseFlagOptions(&config.zap))
 	ctrl.SetLogger(log)
-	if err := start(ctrl.SetupSignalHandler(), config, log); err != nil {
+	do := start
+	if config.check != "" {
+		do = check
+	}
+	if err := do(ctrl.SetupSignalHandler(), config, log); err != nil {
 		log.Error(err, "The webhook receiver stopped")
 		return exitError
 	}
@@ -93,12 +97,13 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 	log.Info("Starting the webhook receiver", "version", version.String(), "public", listeners.Public.Addr().String(),
 		"internal", listeners.Internal.Addr().String(), "volumes", config.volumes.String(), "replicas", config.replicas)
 	return webhookreceiver.New(webhookreceiver.Options{
-		Client:  c,
-		Keys:    keys,
-		Store:   store.Stores{ConfigMaps: store.NewConfigMaps(c, scratch, config.configMapMaxBytes.bytes), Volumes: volumes},
-		Scratch: scratch,
-		Volumes: volumes,
-		Log:     log,
+		Client:     c,
+		Keys:       keys,
+		Store:      store.Stores{ConfigMaps: store.NewConfigMaps(c, scratch, config.configMapMaxBytes.bytes), Volumes: volumes},
+		Scratch:    scratch,
+		Volumes:    volumes,
+		Namespaces: config.watchNamespaces,
+		Log:        log,
 	}).Run(ctx, listeners)
 }
 

@@ -102,6 +102,9 @@ func TestProgram(t *testing.T) {
 	if len(after.Status.Transcripts) != 1 {
 		t.Fatalf("status %+v", after.Status)
 	}
+	if err := check(t.Context(), checkOf("http://"+address+"/"), log); err != nil {
+		t.Errorf("check() = %v", err)
+	}
 	content, err := os.ReadFile(filepath.Join(volume, after.Status.Transcripts[0].PersistentVolumeClaim.Path))
 	if err != nil || string(content) != "Good morning.\n" {
 		t.Errorf("the file holds %q, %v", content, err)

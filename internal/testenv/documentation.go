@@ -96,7 +96,7 @@ func (e *Env) Shell(t testing.TB, namespace, command string, stdout io.Writer) {
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command) //nolint:gosec // that is what it is for; the commands are the documentation's
 	shell.Env = append(os.Environ(),
 		"PATH="+os.Getenv(assetsVariable)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"KUBECONFIG="+e.kubeconfig(t, namespace), "KUBECACHEDIR="+t.TempDir())
+		"KUBECONFIG="+kubeconfig(t, e.Config, namespace), "KUBECACHEDIR="+t.TempDir())
 	var stderr bytes.Buffer
 	shell.Stdout, shell.Stderr = stdout, &stderr
 	if err := shell.Run(); err != nil {

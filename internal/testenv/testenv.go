@@ -171,15 +171,25 @@ func (e *Env) User(name string, groups ...string) (*rest.Config, error) {
 // Kubeconfig writes a kubeconfig with the rights of a cluster administrator, and returns the file's name.
 func (e *Env) Kubeconfig(t testing.TB) string {
 	t.Helper()
-	return e.kubeconfig(t, "")
+	return kubeconfig(t, e.Config, "")
 }
 
-func (e *Env) kubeconfig(t testing.TB, namespace string) string {
+// UserKubeconfig does so with the rights of a user of the given groups.
+func (e *Env) UserKubeconfig(t testing.TB, name string, groups ...string) string {
+	t.Helper()
+	config, err := e.User(name, groups...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig(t, config, "")
+}
+
+func kubeconfig(t testing.TB, config *rest.Config, namespace string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	err := clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: e.Config.Host, CertificateAuthorityData: e.Config.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: e.Config.CertData, ClientKeyData: e.Config.KeyData}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
 		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test", Namespace: namespace}},
 		CurrentContext: "test",
 	}, file)

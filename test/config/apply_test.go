@@ -31,9 +31,16 @@ func TestServerAccepts(t *testing.T) {
 		"crd":                         render(t, "config/crd"),
 		"default":                     render(t, "config/default"),
 		"overlays/transcripts-volume": render(t, "config/overlays/transcripts-volume"),
-		"samples":                     render(t, "config/samples"),
-		"samples/features":            render(t, "config/samples/features"),
-		"samples/cluster_account":     load(t, "config/samples/cluster_account.yaml"),
+		"overlays/one-namespace":      render(t, "config/overlays/one-namespace"),
+		"overlays/public-ingress":     render(t, "config/overlays/public-ingress"),
+		// The Gateway API's kind is not known here.
+		"overlays/public-gateway":       without(render(t, "config/overlays/public-gateway"), "HTTPRoute"),
+		"components/egress-proxy":       render(t, withComponent(t, "config/default", "egress-proxy")),
+		"components/provider-addresses": render(t, withComponent(t, "config/default", "provider-addresses")),
+		"components/cert-manager":       render(t, withComponent(t, "config/overlays/public-ingress", "cert-manager")),
+		"samples":                       render(t, "config/samples"),
+		"samples/features":              render(t, "config/samples/features"),
+		"samples/cluster_account":       load(t, "config/samples/cluster_account.yaml"),
 		// The Prometheus operator's own kind is not known here; its Services are.
 		"prometheus": without(render(t, "config/prometheus"), "ServiceMonitor"),
 	}

@@ -10,16 +10,26 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 )
 
-// TestProgramsKnowTheirFlags starts each program with the Deployment's arguments, and --help after them: it gets there
+// TestProgramsKnowTheirFlags starts each program with the arguments of each of its containers, and --help after them: it gets there
 // only if it knows every flag and can read every value.
 func TestProgramsKnowTheirFlags(t *testing.T) {
-	for _, deployment := range all[appsv1.Deployment](t, render(t, "config/overlays/transcripts-volume"), "Deployment") {
-		container := deployment.Spec.Template.Spec.Containers[0]
-		t.Run(container.Name, func(t *testing.T) {
-			program := filepath.Join(t.TempDir(), container.Name)
-			// Built as `make build` does, whose compiled packages are then used.
-			run(t, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", program, "./cmd/"+container.Name)
-			run(t, program, append(container.Args, "--help")...)
-		})
+	programs := build(t)
+	for _, kustomization := range []string{"transcripts-volume", "one-namespace", "public-ingress"} {
+		for _, deployment := range all[appsv1.Deployment](t, render(t, "config/overlays/"+kustomization), "Deployment") {
+			pod := deployment.Spec.Template.Spec
+			for _, container := range append(pod.InitContainers, pod.Containers...) {
+				t.Run(kustomization+"/"+container.Name, func(t *testing.T) {
+					run(t, filepath.Join(programs, container.Image), append(container.Args, "--help")...)
+				})
+			}
+		}
 	}
+}
+
+// build builds the programs as `make build` does, whose compiled packages are then used, and returns their folder.
+func build(t *testing.T) string {
+	t.Helper()
+	programs := t.TempDir()
+	run(t, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", programs, "./cmd/manager", "./cmd/webhook-receiver")
+	return programs
 }

@@ -7,6 +7,7 @@ package config_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,8 +35,40 @@ func TestMain(m *testing.M) {
 // render returns the objects of a kustomization, in kustomize's order: what is needed first comes first.
 func render(t *testing.T, kustomization string) []*unstructured.Unstructured {
 	t.Helper()
-	kustomize := run(t, filepath.Join(testenv.Root(), "hack", "tool.sh"), "kustomize")
-	return decode(t, run(t, string(bytes.TrimSpace(kustomize)), "build", filepath.Join(testenv.Root(), kustomization)))
+	return decode(t, run(t, kustomize(), "build", kustomization))
+}
+
+// kustomize is where the tool is.
+var kustomize = sync.OnceValue(func() string { return tool("kustomize") })
+
+// tool is where a pinned tool is.
+func tool(name string) string {
+	path, err := exec.CommandContext(context.Background(), filepath.Join(testenv.Root(), "hack", "tool.sh"), name).Output() //nolint:gosec // a name of ours
+	if err != nil {
+		panic(fmt.Sprintf("there is no %s: %v", name, err))
+	}
+	return string(bytes.TrimSpace(path))
+}
+
+// with makes a kustomization of another one, of which it says the rest: components, or another namespace.
+func with(t *testing.T, base, rest string) string {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := filepath.Rel(dir, testenv.Root()) // kustomize takes no absolute paths
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [ROOT/" + base + "]\n" + rest + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(strings.ReplaceAll(manifest, "ROOT", root)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// withComponent adds a component to config/default or to an overlay.
+func withComponent(t *testing.T, base, component string) string {
+	t.Helper()
+	return with(t, base, "components: [ROOT/config/components/"+component+"]")
 }
 
 // load returns the objects of a file.

@@ -68,7 +68,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	if err != nil || len(manifests) == 0 {
 		return errors.Join(errors.New("there are no CRDs in config/crd/bases"), err)
 	}
-	for _, role := range []string{"manager_role.yaml", "webhook_receiver_role.yaml"} {
+	for _, role := range []string{"manager_role.yaml", "manager_cluster_role.yaml", "webhook_receiver_role.yaml"} {
 		manifests = append(manifests, filepath.Join(Root(), "config", "rbac", role))
 	}
 	for _, manifest := range manifests {
@@ -76,9 +76,9 @@ func (c *Cluster) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	for user, role := range map[string]string{userManager: "manager-role", userReceiver: "webhook-receiver-role"} {
+	for role, user := range map[string]string{"manager-role": userManager, "manager-cluster-role": userManager, "webhook-receiver-role": userReceiver} {
 		binding := &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: user},
+			ObjectMeta: metav1.ObjectMeta{Name: role},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 		}

@@ -1,0 +1,65 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/transcription-operator/transcription-operator/notification"
+)
+
+// checkTimeout bounds each request of a check.
+const checkTimeout = 10 * time.Second
+
+// check finds out whether an address leads to a receiver's public listener: to the path that notifications come to, with nothing on the way that
+// answers in its place. It has no token that is any good, so that nothing happens to any job.
+func check(ctx context.Context, config *config, log logr.Logger) error {
+	target := notification.Target{Namespace: "default", Name: "check", UID: "00000000-0000-0000-0000-000000000000", Attempt: 1}
+	address := strings.TrimRight(config.check, "/") + target.Path()
+	for _, expected := range []struct {
+		method string
+		status int
+		allow  string
+		wrong  string
+	}{
+		{http.MethodGet, http.StatusMethodNotAllowed, "POST, PUT", "something else than the webhook receiver's public listener answers there"},
+		{http.MethodPost, http.StatusUnauthorized, "", "a notification with a wrong token has to be refused"},
+	} {
+		resp, err := ask(ctx, expected.method, address)
+		if err != nil {
+			return fmt.Errorf("--check: no answer from %s; does its name lead here, and is there a path through Ingress, Gateway and NetworkPolicy? %w", config.check, err)
+		}
+		if resp.StatusCode != expected.status || resp.Header.Get("Allow") != expected.allow {
+			return fmt.Errorf("--check: %s %s was answered with %q and Allow: %q, not with status %d and Allow: %q: %s",
+				expected.method, address, resp.Status, resp.Header.Get("Allow"), expected.status, expected.allow, expected.wrong)
+		}
+	}
+	log.Info("A webhook receiver answers", "address", config.check)
+	return nil
+}
+
+// ask sends a request as the provider would, but for the token, and drops the answer's body. Redirects are not followed, as the provider is not
+// known to follow them.
+func ask(ctx context.Context, method, address string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address+"?id=check&status=success", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer none")
+	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer c.CloseIdleConnections()
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp, resp.Body.Close()
+}
