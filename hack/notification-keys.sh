@@ -21,6 +21,7 @@
 #   KUBECTL          the command (default kubectl)
 #   RECEIVER         the receiver's Deployment (default transcription-operator-webhook-receiver)
 #   SECRET           the Secret (default notification-keys)
+#   JOBS_IN          the namespaces that have jobs, with spaces between them (default all)
 #   ROLLOUT_TIMEOUT  how long the receivers' restart may take (default 10m)
 set -euo pipefail
 
@@ -34,6 +35,8 @@ case $1 in rotate | retire) ;; *) usage ;; esac
 readonly command=$1 namespace=${2:-transcription-system}
 readonly secret=${SECRET:-notification-keys} receiver=${RECEIVER:-transcription-operator-webhook-receiver}
 readonly annotation=transcription-operator.io/keys-rotated distributing=distributing
+# Until the manager has the new key, which may take a minute and a half to be mounted, it signs with the old one.
+readonly manager_delay=180
 read -r -a kubectl <<<"${KUBECTL:-kubectl}"
 
 say() { printf 'notification-keys: %s\n' "$*"; }
@@ -61,16 +64,24 @@ change() {
 EOF
 }
 
-# older_jobs TIME: the jobs that began before, and have not finished. Those that were not submitted yet will know the new key. So that a
-# manager which has not noticed the new key yet is allowed for, three minutes are added.
+# time_in SECONDS: the time that it will be then, as Kubernetes writes it; with GNU's date, and with BSD's.
+time_in() {
+  local then=$(($(date +%s) + $1))
+  date -u -d "@$then" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$then" +%Y-%m-%dT%H:%M:%SZ
+}
+
+# older_jobs TIME: the jobs that were begun before, and have not finished. One that is only begun later will know the new key.
 older_jobs() {
-  local limit started completed job
-  limit=$(date -u -d "$1 + 3 minutes" +%Y-%m-%dT%H:%M:%SZ)
-  "${kubectl[@]}" get transcriptionjobs --all-namespaces \
-    -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}|{.status.startTime}|{.status.completionTime}{"\n"}{end}' |
+  local jobs job started completed namespaces=(--all-namespaces) where
+  [ -z "${JOBS_IN:-}" ] || read -r -a namespaces <<<"$JOBS_IN"
+  for where in "${namespaces[@]}"; do
+    [ "$where" = --all-namespaces ] || where=--namespace=$where
+    jobs=$("${kubectl[@]}" get transcriptionjobs "$where" \
+      -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}|{.status.startTime}|{.status.completionTime}{"\n"}{end}')
     while IFS='|' read -r job started completed; do
-      if [ -n "$started" ] && [ -z "$completed" ] && [[ ! $started > $limit ]]; then printf '%s\n' "$job"; fi
-    done
+      if [ -n "$started" ] && [ -z "$completed" ] && [[ ! $started > $1 ]]; then printf '%s\n' "$job"; fi
+    done <<<"$jobs"
+  done
 }
 
 retire() {
@@ -80,9 +91,9 @@ retire() {
     return
   fi
   [ "$rotated" != "$distributing" ] || fail "a rotation was broken off before the new key signed; end it: hack/notification-keys.sh rotate $namespace"
-  [ -n "$rotated" ] || fail "the Secret $namespace/$secret has an additional-key that this command has not put there; remove it when no job needs it any more: $KUBECTL_HINT"
+  [ -n "$rotated" ] || fail "the Secret $namespace/$secret has an additional-key that this command has not put there; remove it yourself when no job needs it any more"
   left=$(older_jobs "$rotated")
-  [ -z "$left" ] || fail "$(wc -l <<<"$left") jobs from before $rotated have not finished, and know the old key; try again later. The first of them: $(head -n 1 <<<"$left")"
+  [ -z "$left" ] || fail "of the jobs from before $rotated, which know the old key, $(wc -l <<<"$left") have not finished; try again later. The first of them: $(head -n 1 <<<"$left")"
   change "$signing" null "$rotated"
   say 'the old key is not accepted any more'
 }
@@ -98,10 +109,9 @@ rotate() {
   "${kubectl[@]}" -n "$namespace" rollout restart deployment "$receiver" >/dev/null
   "${kubectl[@]}" -n "$namespace" rollout status deployment "$receiver" --timeout="${ROLLOUT_TIMEOUT:-10m}" >/dev/null ||
     fail "the receivers were not restarted in time; the old key still signs. See to them, and repeat this command"
-  change "$additional" "$signing" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  change "$additional" "$signing" "$(time_in "$manager_delay")"
   say "the new key signs, as soon as the manager has it (a minute or two); later, remove the old one: hack/notification-keys.sh retire $namespace"
 }
 
-readonly KUBECTL_HINT="kubectl -n $namespace patch secret $secret --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/additional-key\"}]'"
 look
 "$command"
