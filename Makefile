@@ -9,8 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 MODULE := github.com/transcription-operator/transcription-operator
 # One folder per program.
 PROGRAMS := $(notdir $(wildcard cmd/*))
+CHART := charts/transcription-operator
 # What `generate` and `manifests` write; `verify` writes them again elsewhere and compares.
-GENERATED := api config/crd/bases
+GENERATED := api config/crd/bases $(CHART)/files
 GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/cluster
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -70,8 +71,11 @@ generate: ## Generate DeepCopy methods and apply configurations.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs.
+manifests: ## Generate the CRDs, and copy them and the roles into the chart.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	mkdir -p $(CHART)/files/crds $(CHART)/files/rbac
+	cp config/crd/bases/*.yaml $(CHART)/files/crds/
+	cp config/rbac/*role.yaml config/rbac/user_roles.yaml $(CHART)/files/rbac/
 
 .PHONY: fmt
 fmt: ## Format the Go code (gofmt, goimports).

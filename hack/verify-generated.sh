@@ -18,7 +18,7 @@ done | tar --null -T - -cf - | tar -xf - -C "$copy"
 for path in "$@"; do
   [ -e "$copy/$path" ] || continue
   case $path in
-    *.yaml | config/crd/bases) rm -r "${copy:?}/$path" ;;
+    *.yaml | config/crd/bases | charts/*/files) rm -r "${copy:?}/$path" ;;
     *) { grep -rlE '^// Code generated .* DO NOT EDIT\.$' "$copy/$path" || true; } | xargs -r rm ;;
   esac
 done
