@@ -102,8 +102,12 @@ lint-api:
 .PHONY: test
 test: ## Run all tests with the race detector, then each fuzz target for FUZZTIME.
 	@[ -n "$(RACE)" ] || echo "test: no C compiler here, so the race detector is off (apt-get install gcc libc6-dev)"
+	@mkdir -p bin
 	assets=$$(hack/control-plane.sh); export KUBEBUILDER_ASSETS=$$assets; \
-		go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(WHOLE_SYSTEM)'); \
+		go test $(GOTESTFLAGS) -v ./test/model >bin/model.txt 2>&1 & model=$$!; trap "kill $$model 2>/dev/null || true" EXIT; \
+		go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(WHOLE_SYSTEM)|/test/model$$'); \
+		wait $$model || { cat bin/model.txt; exit 1; }; \
+		grep -E ' states, |there is no|^(ok|---)' bin/model.txt; \
 		go test $(RACE) $(GOTESTFLAGS) -p 1 $$(go list ./... | grep -E '$(WHOLE_SYSTEM)')
 	go test $(RACE) -tags chaos ./internal/crashpoint
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh

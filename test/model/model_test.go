@@ -41,6 +41,8 @@ const (
 	slow budgets = "-DCRASHES=0 -DLOSSES=0 -DSLOW=1 -DSTALE=0"
 	// slowAndLoss: as slow, and a request or an answer is lost.
 	slowAndLoss budgets = "-DCRASHES=0 -DLOSSES=1 -DSLOW=1 -DSTALE=0"
+	// slowAndCrash: as slow, and a process dies.
+	slowAndCrash budgets = "-DCRASHES=1 -DLOSSES=0 -DSLOW=1 -DSTALE=0"
 	// all: everything at once.
 	all budgets = "-DCRASHES=1 -DLOSSES=1 -DSLOW=1 -DSTALE=1"
 )
@@ -59,6 +61,7 @@ func TestProtocol(t *testing.T) {
 		{name: "deletion, crash", variant: "-DDELETION", budgets: crash},
 		{name: "stopped before the fence", budgets: slow},
 		{name: "pause at the last byte, loss", variant: "-DPAUSE", budgets: slowAndLoss},
+		{name: "pause at the last byte, crash", variant: "-DPAUSE", budgets: slowAndCrash},
 
 		{name: "everything but notifications and deletion", budgets: all, full: true},
 		{name: "notifications, crash, loss", variant: "-DNOTIFICATIONS", budgets: crashAndLoss, full: true},
@@ -67,6 +70,7 @@ func TestProtocol(t *testing.T) {
 		{name: "deletion, notifications, loss", variant: "-DDELETION -DNOTIFICATIONS", budgets: loss, full: true},
 		{name: "pause at the last byte, notifications", variant: "-DPAUSE -DNOTIFICATIONS", budgets: slow, full: true},
 		{name: "pause at the last byte, deletion", variant: "-DPAUSE -DDELETION", budgets: slow, full: true},
+		{name: "pause at the last byte, deletion, crash", variant: "-DPAUSE -DDELETION", budgets: slowAndCrash, full: true},
 		{name: "pause at the last byte, deletion, loss", variant: "-DPAUSE -DDELETION", budgets: slowAndLoss, full: true},
 	}
 	for _, tt := range tests {
@@ -215,7 +219,7 @@ func check(t *testing.T, what search, optimize string, b budgets, flags ...strin
 	if found.states == "" {
 		t.Fatalf("the search did not tell how much it explored: %s", output)
 	}
-	t.Logf("%s states, %s s", found.states, found.seconds)
+	t.Logf("%s: %s states, %s s", t.Name(), found.states, found.seconds)
 	return found
 }
 

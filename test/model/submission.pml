@@ -103,6 +103,9 @@ byte answered; /* how many managers have an answer, and have not recorded it yet
 byte crashes = CRASHES;
 byte losses = LOSSES;
 byte slow = SLOW;
+#ifdef NOTIFICATIONS
+byte untold;         /* the jobs of which the provider has still to tell that they are done, a bit for each */
+#endif
 bool troubled;       /* a submission lost its answer, or its manager */
 bool acknowledged[JOBS + 1];
 bool kept[JOBS + 1]; /* it was left at the provider on purpose: done, and not stored */
@@ -378,7 +381,7 @@ record: /* @record, @tryRecord: retried until it holds; after a conflict the obj
 		}
 	od;
 	if
-	:: extra != 0 && c.record == id -> goto noted
+	:: extra != 0 && c.record == id -> MAY_DIE; goto noted
 	:: else
 	fi;
 	goto top;
@@ -604,6 +607,13 @@ end:
 	skip
 }
 
+inline done(k) {
+	remote[k] = DONE;
+#ifdef NOTIFICATIONS
+	untold = untold | BIT(k)
+#endif
+}
+
 inline list(k) {
 	listed[k] = true;
 #if defined(PAUSE) && defined(DELETION)
@@ -611,22 +621,31 @@ inline list(k) {
 #endif
 }
 
-/* The provider: it lists with a lag, works, and notifies. */
+/* The provider: it lists with a lag, and works. */
 active proctype Provider() {
-	byte j, tries;
-	bool ok, died;
 end:
 	do
 	:: atomic { accepted >= 1 && !listed[1] -> list(1) }
 	:: atomic { accepted >= 2 && !listed[2] -> list(2) }
 	:: atomic { accepted >= 3 && !listed[3] -> list(3) }
-	:: atomic { remote[1] == RUNNING -> remote[1] = DONE; j = 1; goto notify }
-	:: atomic { remote[2] == RUNNING -> remote[2] = DONE; j = 2; goto notify }
-	:: atomic { remote[3] == RUNNING -> remote[3] = DONE; j = 3; goto notify }
-	od;
-notify:
+	:: atomic { remote[1] == RUNNING -> done(1) }
+	:: atomic { remote[2] == RUNNING -> done(2) }
+	:: atomic { remote[3] == RUNNING -> done(3) }
+	od
+}
+
 #ifdef NOTIFICATIONS
-	tries = 2;
+/* The provider notifies, however late, and tries again where it gets no 2xx: the receiver died, or answered 503. */
+active proctype Notifier() {
+	byte j, tries;
+	bool ok, died;
+end:
+	if
+	:: atomic { (untold & BIT(1)) -> j = 1 }
+	:: atomic { (untold & BIT(2)) -> j = 2 }
+	:: atomic { (untold & BIT(3)) -> j = 3 }
+	fi;
+	atomic { untold = untold & (255 - BIT(j)); tries = 2 };
 	do
 	:: tries == 0 -> break
 	:: tries > 0 -> break /* lost, or given up */
@@ -638,9 +657,9 @@ notify:
 		:: else
 		fi
 	od;
-#endif
 	atomic { j = 0; tries = 0; ok = false; died = false; goto end }
 }
+#endif
 
 /* Time passes at any moment. What was accepted before EXPIRED is listed before SETTLED. */
 proctype Clock(byte n) {
