@@ -11,7 +11,7 @@ MODULE := github.com/transcription-operator/transcription-operator
 PROGRAMS := $(notdir $(wildcard cmd/*))
 CHART := charts/transcription-operator
 # What `generate` and `manifests` write; `verify` writes them again elsewhere and compares.
-GENERATED := api config/crd/bases $(CHART)/files
+GENERATED := api config/crd/bases $(CHART)/files docs/metrics.md
 GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/cluster
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -67,8 +67,10 @@ clean: ## Remove what was built here (the caches of tools and control plane stay
 ##@ Development
 
 .PHONY: generate
-generate: ## Generate DeepCopy methods and apply configurations.
+generate: ## Generate DeepCopy methods and apply configurations, and the reference of the metrics.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
+	CGO_ENABLED=0 go run -trimpath ./hack/metricsreference > docs/metrics.md.tmp
+	mv docs/metrics.md.tmp docs/metrics.md
 
 .PHONY: manifests
 manifests: ## Generate the CRDs, and copy them and the roles into the chart.

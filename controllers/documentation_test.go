@@ -14,20 +14,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/transcription-operator/transcription-operator/internal/testenv"
 )
-
-// TestMetrics_documented holds the manager's metrics to docs/operations.md, in both directions.
-func TestMetrics_documented(t *testing.T) {
-	t.Parallel()
-	registry := prometheus.NewRegistry()
-	if _, err := newMetrics(registry, newRisks()); err != nil {
-		t.Fatal(err)
-	}
-	testenv.CheckMetrics(t, "### Manager", registry)
-}
 
 // TestReasons_documented holds what STATUS may say to the README, in both directions.
 func TestReasons_documented(t *testing.T) {

@@ -13,105 +13,89 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	programmetrics "github.com/transcription-operator/transcription-operator/internal/metrics"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
-)
-
-// Operations, a label of the metric of requests.
-const (
-	operationSubmit     = "submit"
-	operationGet        = "get"
-	operationList       = "list"
-	operationTranscript = "transcript"
-	operationDelete     = "delete"
-	operationReady      = "ready"
 )
 
 // metrics are what the manager counts, besides controller-runtime's own.
 type metrics struct {
-	requests  *prometheus.CounterVec
+	set *programmetrics.Set
+
+	requests     *prometheus.CounterVec
+	turns        *prometheus.HistogramVec
+	looks        *prometheus.CounterVec
+	observations *prometheus.CounterVec
+
 	finished  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
+	submitted prometheus.Histogram
+	spending  *spending
+
 	adopted   prometheus.Counter
 	surplus   prometheus.Counter
-	delivered prometheus.Counter
 	uncleaned prometheus.Counter
-	turns     *prometheus.HistogramVec
-	held      *prometheus.GaugeVec
-	orphans   *orphanGauge
+	delivered prometheus.Counter
+	missed    prometheus.Counter
+
+	held    *prometheus.GaugeVec
+	orphans *orphanGauge
 	// orphansDeleted counts what orphanPolicy Delete has deleted.
 	orphansDeleted prometheus.Counter
-
-	observations *prometheus.CounterVec
-	missed       prometheus.Counter
 }
 
-const metricsNamespace = "transcription_operator"
+// Buckets of times, in seconds.
+var (
+	// jobBuckets are those of a job's life, from a second to nine hours.
+	jobBuckets = prometheus.ExponentialBuckets(1, 2, 16)
+	// turnBuckets are those of waits within the limits.
+	turnBuckets = []float64{0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 300}
+)
 
-// newMetrics makes and registers the metrics, among them how many jobs are at risk.
-func newMetrics(registry prometheus.Registerer, atRisk *risks) (*metrics, error) {
+// newMetrics makes and registers the metrics, among them how many jobs there are and how many are at risk. By namespace, what was spent is counted
+// only if that is wanted.
+func newMetrics(registry prometheus.Registerer, atRisk *risks, jobs *census, byNamespace bool) (*metrics, error) {
+	set := programmetrics.NewSet(registry)
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "provider_requests_total",
-			Help: "Requests to Speechmatics, by operation and by the status of the answer (\"none\" if there was no answer).",
-		}, []string{"operation", "code"}),
-		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "jobs_finished_total",
-			Help: "TranscriptionJobs that have finished, by the reason of their condition Ready (Complete, CompleteWithErrors, or why they failed).",
-		}, []string{"reason"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: metricsNamespace, Name: "job_duration_seconds",
-			Help:    "Time from a TranscriptionJob's creation to its end.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 16),
-		}, []string{"reason"}),
-		adopted: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "submissions_adopted_total",
-			Help: "Submissions whose answer was lost and whose job was found again.",
-		}),
-		surplus: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "surplus_jobs_deleted_total",
-			Help: "Remote jobs that were deleted because an attempt had more than one.",
-		}),
-		delivered: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "transcripts_delivered_total",
-			Help: "Jobs whose transcripts the controller fetched and delivered because no notification brought them.",
-		}),
-		uncleaned: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "remote_jobs_left_total",
-			Help: "Remote jobs that were to be deleted and are or may be left at the provider: with their TranscriptionJob, after a rejection or a deadline, once stored, or as a surplus.",
-		}),
-		turns: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: metricsNamespace, Name: "limit_wait_seconds",
-			Help:    "Time that requests to Speechmatics waited for their turn within the account's limits, by kind: submission, or request for all others.",
-			Buckets: []float64{0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 300},
-		}, []string{"kind"}),
-		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: metricsNamespace, Name: "account_submissions_held",
-			Help: "Whether an account's condition SubmissionsHeld is True (1) or not (0).",
-		}, []string{"kind", "namespace", "account"}),
-		orphans: newOrphanGauge(),
-		orphansDeleted: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: metricsNamespace, Name: "orphaned_jobs_deleted_total",
-			Help: "Remote jobs that were deleted while they ran because their TranscriptionJob is gone.",
-		}),
+		set: set,
+		requests: set.Counters("provider_requests_total", "Requests to Speechmatics, by operation and by the status of the answer.",
+			labelOperation, labelCode),
+		turns: set.Histograms("limit_wait_seconds", "Time that requests to Speechmatics waited for their turn within the account's limits.",
+			turnBuckets, labelTurn),
+		looks: set.Counters("observation_requests_total", "Requests that ask how running jobs are doing: pages of the provider's list, and requests about one job.",
+			labelSource),
+		observations: set.Counters("observations_total", "Answers about running jobs; a page of the list has many. Divided by observation_requests_total, this is what looking together saves.",
+			labelSource),
+		finished: set.Counters("jobs_finished_total", "TranscriptionJobs that have finished.", labelFinalReason),
+		duration: set.Histograms("job_duration_seconds", "Time from a TranscriptionJob's creation to its end; of one that is complete, until its transcripts are stored durably.",
+			jobBuckets, labelFinalReason),
+		submitted: set.Histogram("job_submission_seconds", "Time from a TranscriptionJob's creation until its first attempt was accepted by Speechmatics, time in which it was suspended included.",
+			jobBuckets),
+		spending:  newSpending(set, byNamespace),
+		adopted:   set.Counter("submissions_adopted_total", "Submissions whose answer was lost and whose job was found again."),
+		surplus:   set.Counter("surplus_jobs_deleted_total", "Remote jobs that were deleted because an attempt had more than one."),
+		uncleaned: set.Counter("remote_jobs_left_total", "Remote jobs that were to be deleted and are, or may be, left at the provider: with their TranscriptionJob, after a rejection or a deadline, once stored, or as a surplus."),
+		delivered: set.Counter("transcripts_delivered_total", "Jobs whose transcripts the manager fetched and delivered because no notification brought them."),
+		missed:    set.Counter("notifications_missed_total", "Remote jobs that were found done without the notification that was asked for."),
+		held: set.Gauges("account_submissions_held", "Whether an account's condition SubmissionsHeld is True (1) or not (0).",
+			labelAccountKind, labelAccountNamespace, labelAccount),
+		orphans: newOrphanGauge(set.Gauges("orphaned_jobs", "Remote jobs whose TranscriptionJob is gone, as the last searches found them.", labelOrigin)),
+		orphansDeleted: set.Counter("orphaned_jobs_deleted_total",
+			"Remote jobs that orphanPolicy Delete has deleted while they ran because their TranscriptionJob is gone."),
 	}
-	risky := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: metricsNamespace, Name: "transcripts_at_risk",
-		Help: "TranscriptionJobs whose condition TranscriptAtRisk is True: their transcripts are at the provider only, and its retention is running out.",
-	}, atRisk.count)
-	m.observations = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: metricsNamespace, Name: "observations_total",
-		Help: "Looks at remote jobs that were answered, by source: a page of the provider's list (which answers for many), or a request about the one job.",
-	}, []string{"source"})
-	m.missed = prometheus.NewCounter(prometheus.CounterOpts{
-		Namespace: metricsNamespace, Name: "notifications_missed_total",
-		Help: "Remote jobs that were found done without the notification that was asked for.",
-	})
-	for _, c := range []prometheus.Collector{risky, m.observations, m.missed, m.requests, m.finished, m.duration, m.adopted, m.surplus, m.delivered, m.uncleaned, m.turns, m.held, m.orphans, m.orphansDeleted} {
-		if err := registry.Register(c); err != nil {
-			return nil, err
-		}
+	set.GaugeFunc("transcripts_at_risk",
+		"TranscriptionJobs whose condition TranscriptAtRisk is True: their transcripts are at the provider only, and its retention is running out.", atRisk.count)
+	set.Add(jobs.description(), jobs)
+	set.BuildInfo("manager")
+	return m, set.Err()
+}
+
+// DescribeMetrics tells which metrics the manager has, besides controller-runtime's own.
+func DescribeMetrics() ([]programmetrics.Description, error) {
+	m, err := newMetrics(prometheus.NewRegistry(), newRisks(), newCensus(nil), false)
+	if err != nil {
+		return nil, err
 	}
-	return m, nil
+	return m.set.Descriptions(), nil
 }
 
 // orphanGauge adds up what the searches of all accounts have found last.
@@ -124,14 +108,8 @@ type orphanGauge struct {
 // orphanCounts are the remote jobs of one account whose object is gone: those that are proven to be the account's, and the others.
 type orphanCounts struct{ own, unproven int }
 
-func newOrphanGauge() *orphanGauge {
-	return &orphanGauge{
-		GaugeVec: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: metricsNamespace, Name: "orphaned_jobs",
-			Help: "Remote jobs whose TranscriptionJob is gone, by whether this cluster is proven to have submitted them (\"own\") or not (\"unproven\").",
-		}, []string{"origin"}),
-		accounts: map[types.UID]orphanCounts{},
-	}
+func newOrphanGauge(gauges *prometheus.GaugeVec) *orphanGauge {
+	return &orphanGauge{GaugeVec: gauges, accounts: map[types.UID]orphanCounts{}}
 }
 
 // set takes over what the search of an account has found.
@@ -159,8 +137,8 @@ func (g *orphanGauge) sum() {
 		all.own += counts.own
 		all.unproven += counts.unproven
 	}
-	g.WithLabelValues("own").Set(float64(all.own))
-	g.WithLabelValues("unproven").Set(float64(all.unproven))
+	g.WithLabelValues(originOwn).Set(float64(all.own))
+	g.WithLabelValues(originUnproven).Set(float64(all.unproven))
 }
 
 // observeRequest counts a request to the provider. The code of a request that succeeded is 200.
@@ -171,7 +149,7 @@ func (m *metrics) observeRequest(operation string, err error) {
 	case errors.As(err, &answer):
 		code = strconv.Itoa(answer.StatusCode)
 	case err != nil:
-		code = "none"
+		code = codeNone
 	}
 	m.requests.WithLabelValues(operation, code).Inc()
 }
@@ -183,6 +161,14 @@ func (m *metrics) observeEnding(s *scope, v verdict) {
 	}
 	m.finished.WithLabelValues(v.reason).Inc()
 	m.duration.WithLabelValues(v.reason).Observe(s.now().Sub(s.job.CreationTimestamp.Time).Seconds())
+}
+
+// observeRecord counts a remote job that was recorded for an attempt.
+func (m *metrics) observeRecord(s *scope, attempt int32) {
+	m.spending.submitted(s.job, s.status.AccountRef)
+	if attempt == 1 {
+		m.submitted.Observe(s.now().Sub(s.job.CreationTimestamp.Time).Seconds())
+	}
 }
 
 // observeTurn notes how long a request or submission waits for its turn.
@@ -202,4 +188,5 @@ func (m *metrics) observeAccount(account v1alpha1.Account, held bool) {
 // forgetAccount drops what is counted of an account that is gone.
 func (m *metrics) forgetAccount(kind v1alpha1.AccountKind, namespace, name string) {
 	m.held.DeleteLabelValues(string(kind), namespace, name)
+	m.spending.forgetAccount(kind, namespace, name)
 }

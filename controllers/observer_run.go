@@ -143,6 +143,7 @@ func (run *roundRun) request(ctx context.Context, operation string, send func(co
 		err = send(within)
 		cancel()
 		run.o.metrics.observeRequest(operation, err)
+		run.o.metrics.looks.WithLabelValues(operation).Inc()
 	}
 	run.judge(ctx, err)
 	return err

@@ -82,7 +82,7 @@ func newWatchtower(t *testing.T, options simulator.Options, backend speechmatics
 	operator.Clock = tower.clock
 	tower.observers = newObservers(operator)
 	tower.observers.log = logr.Discard()
-	if tower.observers.metrics, err = newMetrics(prometheus.NewRegistry(), newRisks()); err != nil {
+	if tower.observers.metrics, err = newMetrics(prometheus.NewRegistry(), newRisks(), newCensus(nil), false); err != nil {
 		t.Fatal(err)
 	}
 	tower.observers.tell = func(uid types.UID, _ types.NamespacedName) {

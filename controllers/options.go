@@ -46,6 +46,8 @@ type Options struct {
 	OrphanInterval time.Duration
 	// MaxConcurrentReconciles is how many jobs are worked on at a time. Default 16.
 	MaxConcurrentReconciles int
+	// MetricsByNamespace has what was spent counted by the jobs' namespaces, of which there may be many.
+	MetricsByNamespace bool
 	// WatchNamespaces are the namespaces whose jobs are worked on. Empty means all.
 	WatchNamespaces []string
 	// NoClusterAccounts means that jobs may use the SpeechmaticsAccounts of their own namespace alone. Then nothing is read outside of the

@@ -28,7 +28,11 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		registry = crmetrics.Registry
 	}
 	atRisk := newRisks()
-	counted, err := newMetrics(registry, atRisk)
+	counting := newCensus(mgr.Elected())
+	if err := counting.follow(mgr.GetCache()); err != nil {
+		return err
+	}
+	counted, err := newMetrics(registry, atRisk, counting, options.MetricsByNamespace)
 	if err != nil {
 		return fmt.Errorf("cannot register metrics: %w", err)
 	}

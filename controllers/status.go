@@ -148,8 +148,10 @@ func (r *JobReconciler) writeStatus(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.applied(apply, nil)
+	before := s.job.Status
 	s.job.Status = *s.status.DeepCopy()
 	r.tracker.wrote(s.job)
+	r.metrics.spending.done(s.job, &before)
 	return nil
 }
 

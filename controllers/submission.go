@@ -443,6 +443,7 @@ func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32
 		status.RemoteJob.ID, status.RemoteJob.BaseURL = &id, &baseURL
 	})
 	r.tracker.wrote(s.job)
+	r.metrics.observeRecord(s, attempt)
 	return nil
 }
 

@@ -702,6 +702,7 @@ func (w *world) check() {
 			w.t.Errorf("job %s: kstatus says %s, want %s", job.Name, got, want)
 		}
 	}
+	w.checkMetrics()
 	if !w.doubled {
 		w.checkLedger()
 	}

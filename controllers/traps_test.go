@@ -36,7 +36,7 @@ import (
 // step is a reconciler that is driven by hand, step by step, on the real API server.
 func step(t *testing.T, c client.Client) *JobReconciler {
 	t.Helper()
-	counted, err := newMetrics(prometheus.NewRegistry(), newRisks())
+	counted, err := newMetrics(prometheus.NewRegistry(), newRisks(), newCensus(nil), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,9 @@ type visit struct {
 	check   bool // a question about a store
 	body    *body
 	stored  []v1alpha1.StoredTranscript
+	// isFirst means that this is the first notification about the attempt that was recorded; age is how old the job was then.
+	isFirst bool
+	age     time.Duration
 	// document is what the document told that was read; nil if none was.
 	document *v1alpha1.DocumentFacts
 }

@@ -49,6 +49,21 @@ const (
 	resultInternal     result = "internal"
 )
 
+// Results are counted by these; a test finds one that is missing.
+var (
+	// notificationResults are all that may become of a notification.
+	notificationResults = []result{
+		resultStored, resultRecorded, resultDuplicate, resultGone, resultOtherAttempt, resultOtherJob,
+		resultMethod, resultBusy, resultNotFound, resultUnauthorized, resultMalformed, resultTooSlow, resultTooLarge, resultForeign,
+		resultConflict, resultNotMounted, resultRejected, resultUnavailable, resultInternal,
+	}
+	// checkResults are all answers to the question whether a store is available.
+	checkResults = []result{
+		resultAvailable, resultGone, resultBusy, resultNotFound, resultUnauthorized, resultTooLarge,
+		resultConflict, resultNotMounted, resultRejected, resultUnavailable, resultInternal,
+	}
+)
+
 // refusal is an error that is an answer.
 type refusal struct {
 	status int

@@ -6,20 +6,28 @@ package webhookreceiver
 import (
 	"context"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
-	"github.com/transcription-operator/transcription-operator/internal/testenv"
+	programmetrics "github.com/transcription-operator/transcription-operator/internal/metrics"
 	"github.com/transcription-operator/transcription-operator/notification"
 )
 
@@ -62,6 +70,7 @@ func TestMetrics(t *testing.T) {
 		`transcription_operator_notification_body_bytes_total{source="callback"} `,
 		`transcription_operator_store_checks_total{result="available"} 1`,
 		`transcription_operator_notification_keys_valid 1`,
+		`transcription_operator_job_notification_seconds_count{source="callback"} 1`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(content, want) {
@@ -70,9 +79,54 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestMetrics_documented holds the receiver's metrics to docs/operations.md, in both directions.
-func TestMetrics_documented(t *testing.T) {
-	testenv.CheckMetrics(t, "### Webhook receiver", start(t).server.metrics.registry)
+// TestMetrics_lint holds the metrics to Prometheus' conventions, and to what is documented.
+func TestMetrics_lint(t *testing.T) {
+	r, job := start(t), newJob(t)
+	r.send(t, job, multi(t, everything(t, job)...)) // what has labels is there only when it has something to tell
+	families, err := r.server.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return !strings.HasPrefix(f.GetName(), programmetrics.Prefix) })
+	if got, want := len(ours), len(DescribeMetrics()); got != want {
+		t.Errorf("%d metrics are looked at, and there are %d", got, want)
+	}
+	problems, err := promlint.NewWithMetricFamilies(ours).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range problems {
+		t.Errorf("%s: %s", problem.Metric, problem.Text)
+	}
+	for _, problem := range programmetrics.Undocumented(ours, DescribeMetrics()) {
+		t.Error(problem)
+	}
+}
+
+// TestResults_counted: the results that a notification may have are those of the metric.
+func TestResults_counted(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "result.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var constants []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 && spec.Type != nil {
+			if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
+				constants = append(constants, literal.Value)
+			}
+		}
+		return true
+	})
+	counted := []string{strconv.Quote(string(resultAvailable))} // of a question about a store alone
+	for _, res := range notificationResults {
+		counted = append(counted, strconv.Quote(string(res)))
+	}
+	slices.Sort(constants)
+	slices.Sort(counted)
+	if diff := cmp.Diff(constants, counted); diff != "" {
+		t.Errorf("results of the metric (-constants +list):\n%s", diff)
+	}
 }
 
 func TestHealth(t *testing.T) {

@@ -66,7 +66,7 @@ func merge(status *v1alpha1.TranscriptionJobStatus, v *visit, now time.Time) (fa
 		transcripts: mergeTranscripts(recordedTranscripts(status, n), v.stored),
 	}
 	before := status.Notification
-	if before == nil || before.JobID != n.jobID || before.Attempt != n.target.Attempt {
+	if !isAnother(before, n) {
 		return merged, true
 	}
 	if merged.notification.AudioDuration == nil {
@@ -77,6 +77,11 @@ func merge(status *v1alpha1.TranscriptionJobStatus, v *visit, now time.Time) (fa
 		!equality.Semantic.DeepEqual(status.Document, merged.document) ||
 		!equality.Semantic.DeepEqual(status.Transcripts, merged.transcripts)
 	return merged, changed
+}
+
+// isAnother reports whether a notification about the same attempt and the same provider's job is recorded already.
+func isAnother(recorded *v1alpha1.Notification, n *notice) bool {
+	return recorded != nil && recorded.JobID == n.jobID && recorded.Attempt == n.target.Attempt
 }
 
 // recordedTranscripts are the recorded transcripts that belong to the attempt and the provider's job of the notification.
@@ -151,6 +156,7 @@ func (d *door) record(ctx context.Context, job *v1alpha1.TranscriptionJob, v *vi
 		case err != nil:
 			return false, fmt.Errorf("cannot record the notification in the status of the TranscriptionJob %s/%s: %w", n.target.Namespace, n.target.Name, err)
 		}
+		v.isFirst, v.age = !isAnother(job.Status.Notification, n), d.clock.Since(job.CreationTimestamp.Time)
 		return true, nil
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {

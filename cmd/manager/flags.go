@@ -33,6 +33,7 @@ const (
 // config is what the flags say.
 type config struct {
 	metricsBindAddress     string
+	metricsJobNamespaces   bool
 	healthProbeBindAddress string
 	leaderElect            bool
 	namespace              string
@@ -56,6 +57,7 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&c.metricsBindAddress, "metrics-bind-address", ":8080", "where metrics are served; 0 switches them off")
+	flags.BoolVar(&c.metricsJobNamespaces, "metrics-job-namespaces", false, "count submissions and seconds of audio by the jobs' namespaces, too: one more time series for each that has jobs")
 	flags.StringVar(&c.healthProbeBindAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 switches them off")
 	flags.BoolVar(&c.leaderElect, "leader-elect", false, "let one of several managers be the leader; the others stand by")
 	flags.StringVar(&c.namespace, "namespace", "", "the manager's own namespace, where the Secrets of ClusterSpeechmaticsAccounts are (default: $"+podNamespaceVariable+", or the pod's own)")

@@ -88,6 +88,7 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 		PollInterval:          config.pollInterval,
 		WatchNamespaces:       config.watchNamespaces,
 		NoClusterAccounts:     !config.clusterAccounts,
+		MetricsByNamespace:    config.metricsJobNamespaces,
 		SubmissionWindow:      config.timings.submissionWindow,
 		ListLag:               config.timings.listLag,
 		ClockSkew:             config.timings.clockSkew,

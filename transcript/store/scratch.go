@@ -70,6 +70,9 @@ func (s *Scratch) Create() (*ScratchFile, error) {
 	return &ScratchFile{scratch: s, file: f}, nil
 }
 
+// Limit is how many bytes there may be.
+func (s *Scratch) Limit() int64 { return s.maxBytes }
+
 // Used is how many bytes its files hold.
 func (s *Scratch) Used() int64 { return s.used.Load() }
 
