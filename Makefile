@@ -40,6 +40,8 @@ SMALL ?= false
 REPORT ?= bin/chaos.md
 # The packages that run the whole system as processes. `test` runs them by themselves: beside them, other tests would wait too long.
 WHOLE_SYSTEM := /test/(chaos|isolation)$$
+# The packages that `test` does not run: each has a target of its own.
+SEPARATE := /test/(metrics)$$
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 
@@ -107,12 +109,17 @@ test: ## Run all tests with the race detector, then each fuzz target for FUZZTIM
 	@mkdir -p bin
 	assets=$$(hack/control-plane.sh); export KUBEBUILDER_ASSETS=$$assets; \
 		go test $(GOTESTFLAGS) -v ./test/model >bin/model.txt 2>&1 & model=$$!; trap "kill $$model 2>/dev/null || true" EXIT; \
-		go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(WHOLE_SYSTEM)|/test/model$$'); \
+		go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(WHOLE_SYSTEM)|$(SEPARATE)|/test/model$$'); \
 		wait $$model || { cat bin/model.txt; exit 1; }; \
 		grep -E ' states, |there is no|^(ok|---)' bin/model.txt; \
 		go test $(RACE) $(GOTESTFLAGS) -p 1 $$(go list ./... | grep -E '$(WHOLE_SYSTEM)')
 	go test $(RACE) -tags chaos ./internal/crashpoint
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
+
+.PHONY: test-metrics
+test-metrics: ## Test the alerts, and every query of the dashboard and the alerts by a Prometheus that scrapes the whole system.
+	programs=$$(hack/prometheus.sh); assets=$$(hack/control-plane.sh); \
+		PATH="$$programs:$$PATH" KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 20m ./test/metrics
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m).

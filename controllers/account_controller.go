@@ -147,7 +147,7 @@ func (r *AccountReconciler) noteHeld(account v1alpha1.Account, status *v1alpha1.
 		held.Status, held.Reason = metav1.ConditionFalse, v1alpha1.ReasonSubmissionsAccepted
 	}
 	meta.SetStatusCondition(&status.Conditions, held)
-	r.metrics.observeAccount(account, held.Status == metav1.ConditionTrue)
+	r.metrics.observeAccount(account, held.Status == metav1.ConditionTrue, held.Reason)
 }
 
 // untilDue is how long the account need not be looked at: it was, for this generation, and nobody has doubted it since.

@@ -76,8 +76,8 @@ func newMetrics(registry prometheus.Registerer, atRisk *risks, jobs *census, byN
 		uncleaned: set.Counter("remote_jobs_left_total", "Remote jobs that were to be deleted and are, or may be, left at the provider: with their TranscriptionJob, after a rejection or a deadline, once stored, or as a surplus."),
 		delivered: set.Counter("transcripts_delivered_total", "Jobs whose transcripts the manager fetched and delivered because no notification brought them."),
 		missed:    set.Counter("notifications_missed_total", "Remote jobs that were found done without the notification that was asked for."),
-		held: set.Gauges("account_submissions_held", "Whether an account's condition SubmissionsHeld is True (1) or not (0).",
-			labelAccountKind, labelAccountNamespace, labelAccount),
+		held: set.Gauges("account_submissions_held", "Whether an account's condition SubmissionsHeld is True (1) or not (0), with its reason.",
+			labelAccountKind, labelAccountNamespace, labelAccount, labelHeldReason),
 		orphans: newOrphanGauge(set.Gauges("orphaned_jobs", "Remote jobs whose TranscriptionJob is gone, as the last searches found them.", labelOrigin)),
 		orphansDeleted: set.Counter("orphaned_jobs_deleted_total",
 			"Remote jobs that orphanPolicy Delete has deleted while they ran because their TranscriptionJob is gone."),
@@ -176,17 +176,25 @@ func (m *metrics) observeTurn(kind string, wait time.Duration) {
 	m.turns.WithLabelValues(kind).Observe(wait.Seconds())
 }
 
-// observeAccount notes whether an account's submissions are held.
-func (m *metrics) observeAccount(account v1alpha1.Account, held bool) {
+// observeAccount takes note of an account: whether its submissions are held, and why.
+func (m *metrics) observeAccount(account v1alpha1.Account, held bool, reason string) {
 	value := 0.0
 	if held {
 		value = 1
 	}
-	m.held.WithLabelValues(string(account.AccountKind()), account.GetNamespace(), account.GetName()).Set(value)
+	m.spending.expect(account)
+	labels := []string{string(account.AccountKind()), account.GetNamespace(), account.GetName()}
+	m.held.WithLabelValues(append(labels, reason)...).Set(value)
+	for _, former := range labelHeldReason.Values {
+		if former != reason {
+			m.held.DeleteLabelValues(append(labels, former)...)
+		}
+	}
 }
 
 // forgetAccount drops what is counted of an account that is gone.
 func (m *metrics) forgetAccount(kind v1alpha1.AccountKind, namespace, name string) {
-	m.held.DeleteLabelValues(string(kind), namespace, name)
-	m.spending.forgetAccount(kind, namespace, name)
+	account := prometheus.Labels{labelAccountKind.Name: string(kind), labelAccountNamespace.Name: namespace, labelAccount.Name: name}
+	m.held.DeletePartialMatch(account)
+	m.spending.forgetAccount(account)
 }

@@ -66,6 +66,7 @@ var (
 	}
 	labelAccountNamespace = programmetrics.Label{Name: "account_namespace", Meaning: "the account's namespace; empty for a cluster account"}
 	labelAccount          = programmetrics.Label{Name: "account", Meaning: "the account's name; one that is deleted goes"}
+	labelHeldReason       = programmetrics.Label{Name: "reason", Meaning: "the reason of the condition SubmissionsHeld", Values: heldReasons}
 	labelModel            = programmetrics.Label{
 		Name: "model", Meaning: "the model or operating point that was asked for: `default` if none was, `other` if `spec.providerConfig` names one that this version does not know",
 		Values: []string{modelDefault, string(v1alpha1.ModelStandard), string(v1alpha1.ModelEnhanced), string(v1alpha1.ModelMelia1), modelOther},
@@ -78,6 +79,13 @@ var finalReasons = []string{
 	v1alpha1.ReasonComplete, v1alpha1.ReasonCompleteWithErrors,
 	v1alpha1.ReasonSubmissionRefused, v1alpha1.ReasonInvalidConfiguration, v1alpha1.ReasonTranscriptUnreadable, v1alpha1.ReasonTranscriptNotStored,
 	v1alpha1.ReasonRejected, v1alpha1.ReasonMediaFetchFailed, v1alpha1.ReasonRemoteJobLost, v1alpha1.ReasonDeadlineExceeded, v1alpha1.ReasonSubmissionAmbiguous,
+}
+
+// heldReasons are those of an account's condition SubmissionsHeld.
+var heldReasons = []string{
+	v1alpha1.ReasonSubmissionsAccepted, v1alpha1.ReasonSuspended, v1alpha1.ReasonSubmissionsForbidden, v1alpha1.ReasonRateLimited,
+	v1alpha1.ReasonKeyRequired, v1alpha1.ReasonKeyRefused, v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonInvalidSecret,
+	v1alpha1.ReasonBaseURLNotAllowed, v1alpha1.ReasonInvalidAccount, v1alpha1.ReasonProviderUnavailable,
 }
 
 // openReasons are those of a job that has not.

@@ -80,7 +80,7 @@ func TestMetrics_lint(t *testing.T) {
 	jobs.put(&v1alpha1.TranscriptionJob{})
 	m.observeRequest(operationGet, nil)
 	m.observeTurn(turnRequest, time.Second)
-	m.observeAccount(&v1alpha1.SpeechmaticsAccount{}, true)
+	m.observeAccount(&v1alpha1.SpeechmaticsAccount{}, true, v1alpha1.ReasonKeyRefused)
 	m.observeEnding(newScope(&v1alpha1.TranscriptionJob{}, Options{}.withDefaults()), verdict{ending: completed, reason: v1alpha1.ReasonComplete})
 	m.orphans.set("a", 1, 1)
 	m.spending.submitted(&v1alpha1.TranscriptionJob{}, nil)
@@ -295,26 +295,66 @@ func TestSpending_done(t *testing.T) {
 	}
 }
 
-// TestSpending_forgetAccount forgets the counts of the account that is gone, and no other's.
-func TestSpending_forgetAccount(t *testing.T) {
+// TestMetrics_forgetAccount forgets the counts of the account that is gone, and no other's.
+func TestMetrics_forgetAccount(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	sp := newSpending(programmetrics.NewSet(registry), false)
+	m, err := newMetrics(registry, newRisks(), newCensus(nil), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp := m.spending
 	job := &v1alpha1.TranscriptionJob{ObjectMeta: metav1.ObjectMeta{Namespace: "a"}}
 	for _, kind := range []v1alpha1.AccountKind{v1alpha1.NamespacedAccount, v1alpha1.ClusterAccount} {
 		for _, name := range []string{"one", "two"} {
 			sp.submitted(job, &v1alpha1.ResolvedAccountReference{Kind: kind, Name: name})
 		}
 	}
-	sp.forgetAccount(v1alpha1.NamespacedAccount, "a", "one")
-	sp.forgetAccount(v1alpha1.NamespacedAccount, "b", "two")
-	sp.forgetAccount(v1alpha1.ClusterAccount, "", "two")
+	m.forgetAccount(v1alpha1.NamespacedAccount, "a", "one")
+	m.forgetAccount(v1alpha1.NamespacedAccount, "b", "two")
+	m.forgetAccount(v1alpha1.ClusterAccount, "", "two")
 	want := map[string]float64{
 		"account=two,account_kind=SpeechmaticsAccount,account_namespace=a,job_namespace=,model=default":       1,
 		"account=one,account_kind=ClusterSpeechmaticsAccount,account_namespace=,job_namespace=,model=default": 1,
 	}
 	if diff := cmp.Diff(want, (&world{t: t, registry: registry}).samples("submissions_total")); diff != "" {
 		t.Errorf("submissions (-want +got):\n%s", diff)
+	}
+}
+
+// TestMetrics_held: an account has one reason at a time, its counts begin with 0, and there is nothing of it when it is gone.
+func TestMetrics_held(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m, err := newMetrics(registry, newRisks(), newCensus(nil), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, registry: registry}
+	account := &v1alpha1.SpeechmaticsAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}}
+	for _, step := range []struct {
+		held   bool
+		reason string
+		want   float64
+	}{
+		{false, v1alpha1.ReasonSubmissionsAccepted, 0}, {true, v1alpha1.ReasonKeyRefused, 1}, {true, v1alpha1.ReasonSuspended, 1}, {false, v1alpha1.ReasonSubmissionsAccepted, 0},
+	} {
+		m.observeAccount(account, step.held, step.reason)
+		want := map[string]float64{"account=b,account_kind=SpeechmaticsAccount,account_namespace=a,reason=" + step.reason: step.want}
+		if diff := cmp.Diff(want, w.samples("account_submissions_held")); diff != "" {
+			t.Errorf("held (-want +got):\n%s", diff)
+		}
+	}
+	for _, name := range []string{"submissions_total", "audio_seconds_total"} {
+		if got := len(w.samples(name)); got != len(labelModel.Values) {
+			t.Errorf("%d counters of %s begin with 0, want one for each model", got, name)
+		}
+	}
+	m.forgetAccount(v1alpha1.NamespacedAccount, "a", "b")
+	for _, name := range []string{"account_submissions_held", "submissions_total", "audio_seconds_total"} {
+		if got := w.samples(name); len(got) > 0 {
+			t.Errorf("the account is gone, and %s tells %v", name, got)
+		}
 	}
 }
 

@@ -37,6 +37,18 @@ func newSpending(set *programmetrics.Set, byNamespace bool) *spending {
 	}
 }
 
+// expect has the counts of an account begin with 0, so that its first job is a rise. By namespace that is not possible, since they are not known.
+func (sp *spending) expect(account v1alpha1.Account) {
+	if sp.byNamespace {
+		return
+	}
+	for _, model := range labelModel.Values {
+		labels := []string{string(account.AccountKind()), account.GetNamespace(), account.GetName(), model, ""}
+		sp.submissions.WithLabelValues(labels...)
+		sp.audio.WithLabelValues(labels...)
+	}
+}
+
 // submitted counts a remote job that was recorded.
 func (sp *spending) submitted(job *v1alpha1.TranscriptionJob, account *v1alpha1.ResolvedAccountReference) {
 	sp.submissions.WithLabelValues(sp.labels(job, account)...).Inc()
@@ -72,8 +84,7 @@ func (sp *spending) labels(job *v1alpha1.TranscriptionJob, ref *v1alpha1.Resolve
 }
 
 // forgetAccount drops the counts of an account that is gone: whoever creates and deletes accounts would otherwise fill the memory.
-func (sp *spending) forgetAccount(kind v1alpha1.AccountKind, namespace, name string) {
-	gone := prometheus.Labels{labelAccountKind.Name: string(kind), labelAccountNamespace.Name: namespace, labelAccount.Name: name}
+func (sp *spending) forgetAccount(gone prometheus.Labels) {
 	sp.submissions.DeletePartialMatch(gone)
 	sp.audio.DeletePartialMatch(gone)
 }

@@ -37,6 +37,9 @@ func fetch(ctx context.Context, url string) ([]byte, error) {
 	return body, statusError(response)
 }
 
+// MetricsURL is where the program's metrics are; empty if it has none.
+func (p *Program) MetricsURL() string { return p.options.Metrics }
+
 // Metric is the sum of a metric of a program over all its labels, as it is now; 0 if there is none. Labels, if given, are such as
 // controller="transcriptionjob", and all must be there.
 func (p *Program) Metric(ctx context.Context, name string, labels ...string) (float64, error) {
