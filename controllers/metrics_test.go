@@ -164,6 +164,7 @@ func TestStory_counted(t *testing.T) {
 		t.Errorf("finished (-want +got):\n%s", diff)
 	}
 
+	w.checkLog(once)
 	w.restartManager()
 	w.eventually("the next manager counts the jobs", func() (bool, string) {
 		jobs := existing(w.samples("jobs"))
@@ -177,6 +178,40 @@ func TestStory_counted(t *testing.T) {
 	})
 	if again := w.counter("transcription_operator_submissions_total") + w.counter("transcription_operator_audio_seconds_total"); again != 0 {
 		t.Errorf("the next manager has counted again what was spent before: %d", again)
+	}
+}
+
+// checkLog: a person who looks for a job in the logs of both programs finds its way by its UID or by that of its remote job, with its account
+// and the provider's request.
+func (w *world) checkLog(job *v1alpha1.TranscriptionJob) {
+	w.t.Helper()
+	way := map[string][]string{ // the parts of each line, by what it begins with
+		`"msg"="Submitted"`:              {`"account"="SpeechmaticsAccount/default"`, `"remoteJob"="` + *job.Status.RemoteJob.ID, `"requestID"="`, `"attempt"=1`},
+		`"msg"="Now Running"`:            {`"account"="SpeechmaticsAccount/default"`, `"remoteJob"="` + *job.Status.RemoteJob.ID, `"attempt"=1`},
+		`"msg"="Notification processed"`: {`"remoteJob"="` + *job.Status.RemoteJob.ID, `"result"="stored"`, `"outcome"="success"`},
+		`"msg"="Now Complete"`:           {`"account"="SpeechmaticsAccount/default"`, `"remoteJob"="` + *job.Status.RemoteJob.ID, `"attempt"=1`},
+	}
+	for line := range strings.Lines(w.logs.String()) {
+		if !strings.Contains(line, `"uid"="`+string(job.UID)) {
+			continue
+		}
+		for message, parts := range way {
+			if !strings.Contains(line, message) {
+				continue
+			}
+			for _, part := range append(parts, `"uid"="`+string(job.UID), fmt.Sprintf(`"name"=%q`, job.Name), fmt.Sprintf(`"namespace"=%q`, job.Namespace)) {
+				if !strings.Contains(line, part) {
+					w.t.Errorf("the log does not tell %s:\n%s", part, line)
+				}
+			}
+			if strings.Count(line, `"account"=`) > 1 {
+				w.t.Errorf("the log tells the account twice:\n%s", line)
+			}
+			delete(way, message)
+		}
+	}
+	for message := range way {
+		w.t.Errorf("the log has no line %s of the job", message)
 	}
 }
 

@@ -310,7 +310,7 @@ func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error)
 	if isBusy(err) {
 		return err
 	}
-	r.log(ctx).Info("Speechmatics did not answer as it should", "account", p.account.Name, "cause", err.Error())
+	r.log(ctx).Info("Speechmatics did not answer as it should", "cause", err.Error())
 	var answer *speechmatics.Error
 	switch {
 	case errors.As(err, &answer) && speechmatics.IsRateLimited(err):

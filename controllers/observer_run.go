@@ -78,7 +78,7 @@ func (run *roundRun) readPages(ctx context.Context, plan *round) {
 		read, err := run.readPage(ctx, before)
 		absent := plan.read(read)
 		if err != nil {
-			run.o.log.Info("Speechmatics' list cannot be read; asking about the jobs one by one", "account", run.provider.account.Name, "cause", err.Error())
+			run.o.log.Info("Speechmatics' list cannot be read; asking about the jobs one by one", "account", string(run.provider.account.Kind)+"/"+run.provider.account.Name, "cause", err.Error())
 			plan.abandonPages()
 			return
 		}

@@ -23,6 +23,8 @@ type scope struct {
 	claim *notification.Claim
 	// claimErr says why the claim cannot be read.
 	claimErr error
+	// hadAccount means that the job's account was known when the pass began.
+	hadAccount bool
 	// gone means that the object was found to be gone, or replaced by a namesake, when it was read again.
 	gone bool
 	// secrets are what the pass has sent to the provider that nobody is to read, should the provider repeat it.
@@ -37,7 +39,7 @@ type scope struct {
 
 // newScope begins a pass.
 func newScope(job *v1alpha1.TranscriptionJob, options Options) *scope {
-	s := &scope{options: options}
+	s := &scope{options: options, hadAccount: job.Status.AccountRef != nil}
 	s.refresh(job)
 	s.status = *job.Status.DeepCopy()
 	return s

@@ -114,7 +114,7 @@ func (r *JobReconciler) announceTrouble(ctx context.Context, s *scope, before []
 	if trouble == nil || trouble.Status != metav1.ConditionTrue || meta.IsStatusConditionTrue(before, kind) {
 		return
 	}
-	r.log(ctx).Info("Now "+kind, "reason", trouble.Reason, "message", trouble.Message, "attempt", s.attempt(), "remoteJob", s.remoteID())
+	r.logOf(ctx, s).Info("Now "+kind, "reason", trouble.Reason, "message", trouble.Message, "attempt", s.attempt(), "remoteJob", s.remoteID())
 	r.event(s.job, eventWarning, trouble.Reason, "Reconcile", trouble.Message)
 }
 
@@ -123,7 +123,7 @@ func (r *JobReconciler) announce(ctx context.Context, s *scope, v verdict, befor
 	if before != nil && before.Reason == v.reason && (before.Status == metav1.ConditionTrue) == (v.ending == completed) {
 		return
 	}
-	r.log(ctx).Info("Now "+v.reason, "reason", v.reason, "message", v.message, "attempt", s.attempt(), "remoteJob", s.remoteID())
+	r.logOf(ctx, s).Info("Now "+v.reason, "reason", v.reason, "message", v.message, "attempt", s.attempt(), "remoteJob", s.remoteID())
 	r.metrics.observeEnding(s, v)
 	switch v.reason {
 	case v1alpha1.ReasonWaiting, v1alpha1.ReasonSubmitting, v1alpha1.ReasonRunning, v1alpha1.ReasonCollecting:

@@ -200,7 +200,7 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 		return r.notSubmitted(ctx, s, p, err)
 	}
 	crashpoint.At(crashpoint.Accepted)
-	r.log(ctx).Info("Submitted", "attempt", s.attempt(), "remoteJob", created.ID, "requestID", created.RequestID, "account", p.account.Name)
+	r.logOf(ctx, s).Info("Submitted", "attempt", s.attempt(), "remoteJob", created.ID, "requestID", created.RequestID)
 	p.limits.accepted()
 	r.event(s.job, eventNormal, "Submitted", "Submit", fmt.Sprintf("Speechmatics accepted attempt %d as job %s", s.attempt(), created.ID))
 	if err := r.record(ctx, s, p, created.ID); err != nil {
@@ -222,7 +222,7 @@ func (r *JobReconciler) accepted(s *scope, p *provider, created *speechmatics.Cr
 
 // notSubmitted settles a submission that did not return an ID: either nothing was created, or that is not known.
 func (r *JobReconciler) notSubmitted(ctx context.Context, s *scope, p *provider, err error) (verdict, error) {
-	log := r.log(ctx).WithValues("attempt", s.attempt(), "account", p.account.Name)
+	log := r.logOf(ctx, s).WithValues("attempt", s.attempt())
 	if !speechmatics.NotCreated(err) {
 		log.Info("The outcome of the submission is not known; looking for the job before anything else", "cause", s.redact(err.Error()))
 		p.countRefusal(s.job, err)

@@ -63,8 +63,8 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 	if stale {
 		return reconcile.Result{RequeueAfter: staleDelay, Priority: &requeuePriority}, nil
 	}
-	ctx = logf.IntoContext(ctx, r.log(ctx).WithValues("uid", job.UID))
 	s := newScope(job, r.options)
+	ctx = logf.IntoContext(ctx, withAccount(r.log(ctx).WithValues("uid", job.UID), job.Status.AccountRef))
 	defer s.giveHand()
 	after, err := r.pass(ctx, s)
 	var busy *busyError
@@ -213,6 +213,22 @@ func (r *JobReconciler) claimant(ctx context.Context, s *scope) (*provider, erro
 
 // log is the logger of a pass; controller-runtime has put namespace and name into it.
 func (r *JobReconciler) log(ctx context.Context) logr.Logger { return logf.FromContext(ctx) }
+
+// logOf is the logger of a pass, with the account also if it is this pass that has found it.
+func (r *JobReconciler) logOf(ctx context.Context, s *scope) logr.Logger {
+	if s.hadAccount {
+		return r.log(ctx)
+	}
+	return withAccount(r.log(ctx), s.status.AccountRef)
+}
+
+// withAccount adds a job's account, if it is known.
+func withAccount(log logr.Logger, account *v1alpha1.ResolvedAccountReference) logr.Logger {
+	if account == nil {
+		return log
+	}
+	return log.WithValues("account", string(account.Kind)+"/"+account.Name)
+}
 
 // Types of events.
 const (

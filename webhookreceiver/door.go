@@ -430,7 +430,7 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	case v.check:
 		message = "Store checked"
 	case v.body != nil: // otherwise there was no room to look at it
-		log = log.WithValues("jobID", v.notice.jobID, "outcome", v.notice.outcome, "bodyBytes", v.body.n, "stored", names(v.stored))
+		log = log.WithValues("remoteJob", v.notice.jobID, "outcome", v.notice.outcome, "bodyBytes", v.body.n, "stored", names(v.stored))
 	}
 	if v.document != nil {
 		log = log.WithValues("document", documentResult(v.document), "featureErrors", len(v.document.FeatureErrors))
