@@ -31,7 +31,6 @@ func TestServerAccepts(t *testing.T) {
 		"crd":                         render(t, "config/crd"),
 		"default":                     render(t, "config/default"),
 		"overlays/transcripts-volume": render(t, "config/overlays/transcripts-volume"),
-<<<<<<< HEAD
 		"overlays/one-namespace":      render(t, "config/overlays/one-namespace"),
 		"overlays/public-ingress":     render(t, "config/overlays/public-ingress"),
 		// The Gateway API's kind is not known here.
@@ -42,16 +41,9 @@ func TestServerAccepts(t *testing.T) {
 		"samples":                       render(t, "config/samples"),
 		"samples/features":              render(t, "config/samples/features"),
 		"samples/cluster_account":       load(t, "config/samples/cluster_account.yaml"),
-		// The Prometheus operator's own kind is not known here; its Services are.
-		"prometheus": without(render(t, "config/prometheus"), "ServiceMonitor"),
-=======
-		"samples":                     render(t, "config/samples"),
-		"samples/features":            render(t, "config/samples/features"),
-		"samples/cluster_account":     load(t, "config/samples/cluster_account.yaml"),
 		// The Prometheus operator's own kinds are not known here; Services are.
 		"prometheus": without(without(render(t, "config/prometheus"), "ServiceMonitor"), "PrometheusRule"),
 		"grafana":    render(t, "config/grafana"),
->>>>>>> 485c9c9 (Add alerts and a dashboard, tried by a Prometheus)
 	}
 	for name, objects := range tests {
 		t.Run(name, func(t *testing.T) {
