@@ -15,6 +15,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -22,7 +23,10 @@ import (
 // collect fetches the transcripts that no notification brought, and delivers them through the webhook receiver's door, as a
 // notification would have. They are streamed from the provider to the receiver. What the receiver stores comes back as a
 // change of the object.
-func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job *speechmatics.Job) (verdict, error) {
+func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job *speechmatics.Job) (v verdict, err error) {
+	r.rests.doneSince(s.job.UID, job.ID, s.now())
+	ctx, span := r.startSpan(ctx, s, spanCollect)
+	defer func() { endSpan(span, err) }()
 	missing := s.missingFormats()
 	if err := r.receiver.CanStore(ctx, s.target()); err != nil {
 		return verdict{}, r.storePause(err)
@@ -35,7 +39,7 @@ func (r *JobReconciler) collect(ctx context.Context, s *scope, p *provider, job 
 		}
 	}
 	var providerErr error
-	err := r.receiver.Deliver(ctx, s.target(), job.ID, func(ctx context.Context, w *multipart.Writer) error {
+	err = r.receiver.Deliver(ctx, s.target(), job.ID, func(ctx context.Context, w *multipart.Writer) error {
 		providerErr = r.writeDelivery(ctx, w, p, job, missing)
 		return providerErr
 	})
@@ -116,7 +120,10 @@ func (r *JobReconciler) writeDelivery(ctx context.Context, w *multipart.Writer, 
 	return w.Close()
 }
 
-func (r *JobReconciler) copyTranscript(ctx context.Context, w *multipart.Writer, p *provider, id string, format v1alpha1.TranscriptFormat) error {
+func (r *JobReconciler) copyTranscript(ctx context.Context, w *multipart.Writer, p *provider, id string, format v1alpha1.TranscriptFormat) (err error) {
+	ctx, span := r.tracer.Child(ctx, spanFetch)
+	span.SetAttributes(tracing.Format.String(string(format)))
+	defer func() { endSpan(span, err) }()
 	transcript, err := p.client.Transcript(ctx, id, speechmatics.TranscriptFormat(format))
 	r.metrics.observeRequest(operationTranscript, err)
 	if err != nil {

@@ -90,6 +90,9 @@ func (r *JobReconciler) release(ctx context.Context, s *scope) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
+	if err == nil {
+		r.traceDeletion(s)
+	}
 	crashpoint.At(crashpoint.Released)
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 )
 
 // Options are what the reconcilers need to know. Zero values mean the defaults.
@@ -48,6 +50,8 @@ type Options struct {
 	MaxConcurrentReconciles int
 	// MetricsByNamespace has what was spent counted by the jobs' namespaces, of which there may be many.
 	MetricsByNamespace bool
+	// Tracer makes the traces of jobs. The default, nil, makes none.
+	Tracer *tracing.Tracer
 	// WatchNamespaces are the namespaces whose jobs are worked on. Empty means all.
 	WatchNamespaces []string
 	// NoClusterAccounts means that jobs may use the SpeechmaticsAccounts of their own namespace alone. Then nothing is read outside of the

@@ -132,6 +132,16 @@ func (rs *rests) doneSince(uid types.UID, id string, now time.Time) time.Time {
 	return r.done
 }
 
+// doneAt is since when it is known that a remote job of the job is done; zero if nobody has looked at it since.
+func (rs *rests) doneAt(uid types.UID, id string) time.Time {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r := rs.jobs[uid]; r.doneID == id {
+		return r.done
+	}
+	return time.Time{}
+}
+
 // deliveredInVain counts a delivery after which the same is left to be done as before, and returns how many they are.
 func (rs *rests) deliveredInVain(uid types.UID, left string) int32 {
 	rs.mu.Lock()

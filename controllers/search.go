@@ -40,7 +40,9 @@ func (r *JobReconciler) look(ctx context.Context, s *scope) (verdict, error) {
 	}
 	s.restoreFacts(p)
 	p.occupy(s.job)
-	found, err := r.findClaimed(ctx, s, p)
+	searchCtx, span := r.startClientSpan(ctx, s, spanFind)
+	found, err := r.findClaimed(searchCtx, s, p)
+	endSpan(span, err)
 	if err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}

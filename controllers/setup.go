@@ -49,6 +49,7 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		receiver:  receiver,
 		keys:      keys,
 		metrics:   counted,
+		tracer:    options.Tracer,
 		options:   options,
 		rests:     newRests(),
 		risks:     atRisk,

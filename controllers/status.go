@@ -88,7 +88,7 @@ func readyCondition(conditions []metav1.Condition) *metav1.Condition {
 
 // applyStatus writes what a pass came to, if it changes anything, and tells people about it by an event.
 func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) error {
-	before := s.job.Status.Conditions
+	before := s.job.Status
 	s.status.Conditions = deriveConditions(s.job, v, s.now())
 	s.status.ObservedGeneration = ptr.To(s.job.Generation)
 	if v.ending != unfinished && s.status.CompletionTime == nil {
@@ -97,15 +97,27 @@ func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) er
 	if s.status.FailedAttempts == nil {
 		s.status.FailedAttempts = ptr.To(int32(0))
 	}
-	if err := r.writeStatus(ctx, s); err != nil {
+	if err := r.writeVerdict(ctx, s, v); err != nil {
 		return err
 	}
-	r.announce(ctx, s, v, readyCondition(before))
+	r.traceEnd(s, v, &before)
+	r.announce(ctx, s, v, readyCondition(before.Conditions))
 	r.risks.set(s.job.UID, v.risk != nil)
 	for _, kind := range []string{v1alpha1.ConditionFeaturesFailed, v1alpha1.ConditionTranscriptAtRisk} {
-		r.announceTrouble(ctx, s, before, kind)
+		r.announceTrouble(ctx, s, before.Conditions, kind)
 	}
 	return nil
+}
+
+// writeVerdict is writeStatus. The write by which a job ends has a span of its own.
+func (r *JobReconciler) writeVerdict(ctx context.Context, s *scope, v verdict) error {
+	if v.ending != completed {
+		return r.writeStatus(ctx, s)
+	}
+	ctx, span := r.startSpan(ctx, s, spanStatus)
+	err := r.writeStatus(ctx, s)
+	endSpan(span, err)
+	return err
 }
 
 // announceTrouble tells of a condition beside Ready that has become True, once.

@@ -62,15 +62,27 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err // it keeps its place
 	}
 	crashpoint.At(crashpoint.Admitted)
-	if err := r.claimAttempt(ctx, s, p); err != nil {
+	if err := r.claimAndTakeUp(ctx, s, p); err != nil {
 		return verdict{}, err
+	}
+	return r.send(ctx, s, p, in)
+}
+
+// claimAndTakeUp writes what has to be known to everybody before the submission.
+func (r *JobReconciler) claimAndTakeUp(ctx context.Context, s *scope, p *provider) (err error) {
+	ctx, span := r.startSpan(ctx, s, spanClaim)
+	defer func() { endSpan(span, err) }()
+	since := s.waitsSince()
+	if err := r.claimAttempt(ctx, s, p); err != nil {
+		return err
 	}
 	crashpoint.At(crashpoint.Claimed)
+	r.tracer.Period(s.target(), spanAdmission, since, s.claim.ClaimedAt)
 	if err := r.takeUp(ctx, s, p); err != nil {
-		return verdict{}, err
+		return err
 	}
 	crashpoint.At(crashpoint.TakenUp)
-	return r.send(ctx, s, p, in)
+	return nil
 }
 
 // maySubmit finds what stands in the way of a submission and can be told at once.
@@ -182,6 +194,7 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 		}
 		return verdict{}, err
 	}
+	sendCtx, span := r.startClientSpan(sendCtx, s, spanSubmit)
 	created, err := p.client.CreateJob(sendCtx, speechmatics.CreateJobRequest{
 		ConfigJSON:     config,
 		Media:          in.media.upload(),
@@ -196,6 +209,7 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 		},
 	})
 	r.metrics.observeRequest(operationSubmit, err)
+	endSubmission(span, p, created, err)
 	if err != nil {
 		return r.notSubmitted(ctx, s, p, err)
 	}
@@ -315,7 +329,9 @@ func (s *scope) unknownSubmission(cause error) verdict {
 // claim's write returned. After a conflict, the object is read again and judged anew: the record must neither reach a
 // namesake nor take the place of another one. The pass ends with errReloaded then, since what else it has found out was
 // computed from the older object.
-func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id string) error {
+func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id string) (err error) {
+	ctx, span := r.startSpan(ctx, s, spanRecord)
+	defer func() { endSpan(span, err) }()
 	attempt := s.attempt()
 	deadline := r.options.Clock.Now().Add(recordTimeout)
 	recordCtx := context.WithoutCancel(ctx)

@@ -97,6 +97,8 @@ type world struct {
 	stop     context.CancelFunc
 	stopped  chan struct{}
 	registry *prometheus.Registry
+	// spans are those of all programs.
+	spans *spanLog
 }
 
 // worldOption changes a world before it starts.
@@ -137,7 +139,7 @@ func withOptions(change func(*Options)) worldOption {
 func newWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &world{t: t, ctx: ctx, logs: &logBuffer{}, secrets: []string{apiKey}, volume: t.TempDir()}
+	w := &world{t: t, ctx: ctx, logs: &logBuffer{}, spans: &spanLog{}, secrets: []string{apiKey}, volume: t.TempDir()}
 	t.Cleanup(cancel)
 	w.namespace = env.Namespace(ctx, t, map[string]string{"team": "speech"})
 	w.keys = newKeyring(t)
@@ -259,6 +261,7 @@ func (w *world) startReceiver() {
 		Scratch:       scratch,
 		Volumes:       volumes,
 		Log:           w.logs.logger("receiver"),
+		Tracer:        w.spans.tracer(),
 		ShutdownDelay: -1,
 	})
 	listeners := webhookreceiver.Listeners{Public: w.listen(), Internal: w.listen()}
@@ -309,7 +312,9 @@ func (w *world) startManager() {
 		w.t.Fatal(err)
 	}
 	w.registry = prometheus.NewRegistry()
-	if err := SetupWithManager(mgr, receiver, w.keys, w.options, w.registry); err != nil {
+	options := w.options
+	options.Tracer = w.spans.tracer()
+	if err := SetupWithManager(mgr, receiver, w.keys, options, w.registry); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(w.ctx)
@@ -701,6 +706,9 @@ func (w *world) check() {
 		if got, want := kstatusOf(w.t, job), wantKstatus(job); got != want {
 			w.t.Errorf("job %s: kstatus says %s, want %s", job.Name, got, want)
 		}
+		for _, broken := range lintHealth(w.t, job) {
+			w.t.Errorf("job %s: %s", job.Name, broken)
+		}
 	}
 	w.checkMetrics()
 	if !w.doubled {
@@ -724,6 +732,9 @@ func (w *world) checkAccounts(ctx context.Context) {
 		}
 		if got, want := kstatusOf(w.t, account), wantAccountKstatus(account); got != want {
 			w.t.Errorf("account %s: kstatus says %s, want %s", account.Name, got, want)
+		}
+		for _, broken := range lintHealth(w.t, account) {
+			w.t.Errorf("account %s: %s", account.Name, broken)
 		}
 	}
 }
@@ -757,7 +768,7 @@ func (w *world) checkSecrets(ctx context.Context, jobs *v1alpha1.TranscriptionJo
 	for i := range jobs.Items {
 		statuses = append(statuses, jobs.Items[i].Status)
 	}
-	for name, object := range map[string]any{"jobs": statuses, "events": events, "accounts": accounts, "logs": w.logs.String()} {
+	for name, object := range map[string]any{"jobs": statuses, "events": events, "accounts": accounts, "logs": w.logs.String(), "spans": w.spans.text()} {
 		text, err := json.Marshal(object)
 		if err != nil {
 			w.t.Fatal(err)

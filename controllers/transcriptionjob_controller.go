@@ -24,6 +24,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
@@ -42,6 +43,7 @@ type JobReconciler struct {
 	receiver  *ReceiverClient
 	keys      notification.KeySource
 	metrics   *metrics
+	tracer    *tracing.Tracer
 	options   Options
 	rests     *rests
 	risks     *risks
@@ -64,7 +66,7 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 		return reconcile.Result{RequeueAfter: staleDelay, Priority: &requeuePriority}, nil
 	}
 	s := newScope(job, r.options)
-	ctx = logf.IntoContext(ctx, withAccount(r.log(ctx).WithValues("uid", job.UID), job.Status.AccountRef))
+	ctx = logf.IntoContext(ctx, withAccount(r.jobLog(ctx, job), job.Status.AccountRef))
 	defer s.giveHand()
 	after, err := r.pass(ctx, s)
 	var busy *busyError
@@ -209,6 +211,15 @@ func (r *JobReconciler) claimant(ctx context.Context, s *scope) (*provider, erro
 	default:
 		return &provider{baseURL: s.claim.BaseURL}, nil
 	}
+}
+
+// jobLog is the logger of the passes over a job: with what finds the job's trace, if there is one.
+func (r *JobReconciler) jobLog(ctx context.Context, job *v1alpha1.TranscriptionJob) logr.Logger {
+	log := r.log(ctx).WithValues("uid", job.UID)
+	if r.tracer.On() {
+		log = log.WithValues("traceID", tracing.TraceID(job.UID).String())
+	}
+	return log
 }
 
 // log is the logger of a pass; controller-runtime has put namespace and name into it.

@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/trace"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
@@ -35,6 +37,7 @@ type door struct {
 	clock   clock.PassiveClock
 	log     logr.Logger
 	metrics *metrics
+	tracer  *tracing.Tracer
 	limits  Limits
 
 	// purpose is what a token must be good for here, source who brings what comes in here.
@@ -80,6 +83,8 @@ type visit struct {
 	age     time.Duration
 	// document is what the document told that was read; nil if none was.
 	document *v1alpha1.DocumentFacts
+	// span is the notification's; nil if it has none.
+	span trace.Span
 }
 
 // recordable is what the document told, if it is to be recorded.
@@ -141,7 +146,7 @@ func (d *door) serve(r *http.Request, connection deadliner, v *visit) (result, *
 		res, err = d.checkStore(r.Context(), v.notice.target)
 	} else {
 		v.body = newBody(r.Body, connection, d.clock, d.limits)
-		res, err = d.notify(r, v)
+		res, err = d.notify(d.begin(r.Context(), v), r, v)
 	}
 	switch {
 	case errors.Is(err, errJobGone), errors.Is(err, store.ErrGone):
@@ -200,8 +205,8 @@ func (d *door) authenticate(r *http.Request, v *visit) *refusal {
 }
 
 // notify processes a notification: look at the job, take in the body, store, record.
-func (d *door) notify(r *http.Request, v *visit) (result, error) {
-	job, err := d.lookup(r.Context(), v.notice.target)
+func (d *door) notify(ctx context.Context, r *http.Request, v *visit) (result, error) {
+	job, err := d.lookup(ctx, v.notice.target)
 	if err != nil {
 		return "", err
 	}
@@ -216,7 +221,7 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 	crashpoint.At(crashpoint.Welcomed)
 	in := &intake{wanted: notification.Formats(&job.Spec)}
 	if n.outcome == v1alpha1.OutcomeSuccess {
-		if in.batch, err = d.store.Begin(r.Context(), storeJob(job, n)); err != nil {
+		if in.batch, err = d.store.Begin(ctx, storeJob(job, n)); err != nil {
 			return "", err
 		}
 		defer in.batch.Discard()
@@ -225,7 +230,7 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 			defer in.document.close()
 		}
 	}
-	if err := d.takeIn(r, v, in); err != nil {
+	if err := d.takeIn(ctx, r, v, in); err != nil {
 		return "", err
 	}
 	crashpoint.At(crashpoint.BodyRead)
@@ -233,10 +238,12 @@ func (d *door) notify(r *http.Request, v *visit) (result, error) {
 		return "", err
 	}
 	n.info = in.info
-	return d.commit(r.Context(), job, v, in)
+	return d.commit(ctx, job, v, in)
 }
 
-func (d *door) lookup(ctx context.Context, target notification.Target) (*v1alpha1.TranscriptionJob, error) {
+func (d *door) lookup(ctx context.Context, target notification.Target) (_ *v1alpha1.TranscriptionJob, err error) {
+	ctx, span := d.tracer.Child(ctx, spanLookup)
+	defer func() { endSpan(span, err) }()
 	ctx, cancel := context.WithTimeout(ctx, d.limits.LookupTimeout)
 	defer cancel()
 	return liveJob(ctx, d.client, target)
@@ -244,8 +251,10 @@ func (d *door) lookup(ctx context.Context, target notification.Target) (*v1alpha
 
 // takeIn reads the body. Of a job that failed nothing is stored, and what a body may hold then is documented in two ways that contradict
 // each other; so it is looked into for the facts about the job only, and a body that cannot be read does not matter.
-func (d *door) takeIn(r *http.Request, v *visit, in *intake) error {
-	err := in.read(r.Context(), r.Header, v.body)
+func (d *door) takeIn(ctx context.Context, r *http.Request, v *visit, in *intake) error {
+	ctx, span := d.tracer.Child(ctx, spanReadBody)
+	err := in.read(ctx, r.Header, v.body)
+	endSpan(span, err)
 	var ofBody *bodyError
 	if in.batch == nil && errors.As(err, &ofBody) {
 		d.log.V(1).Info("The body of a notification that is no success cannot be read", "cause", ofBody.Error())
@@ -268,17 +277,26 @@ func (d *door) commit(ctx context.Context, job *v1alpha1.TranscriptionJob, v *vi
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout)
 	defer cancel()
-	if len(in.staged) > 0 {
-		stored, err := in.batch.Commit(ctx)
-		if err != nil {
-			return "", err
-		}
-		v.stored = stored
+	if err := d.storeStaged(ctx, v, in); err != nil {
+		return "", err
 	}
 	crashpoint.At(crashpoint.Stored)
+	ctx, span := d.tracer.Child(ctx, spanRecord)
 	res, err := d.record(ctx, job, v)
+	endSpan(span, err)
 	crashpoint.At(crashpoint.NotificationRecorded)
 	return res, err
+}
+
+// storeStaged makes durable what was staged.
+func (d *door) storeStaged(ctx context.Context, v *visit, in *intake) (err error) {
+	if len(in.staged) == 0 {
+		return nil
+	}
+	ctx, span := d.tracer.Child(ctx, spanStore)
+	defer func() { endSpan(span, err) }()
+	v.stored, err = in.batch.Commit(ctx)
+	return err
 }
 
 // takeTurn waits until it is a document's turn to be read, as long as the sender does: to read takes a processor, and those that read at
@@ -295,7 +313,9 @@ func (d *door) takeTurn(ctx context.Context, v *visit) (leave func(), err error)
 }
 
 // readDocument makes what is made of the document.
-func (d *door) readDocument(ctx context.Context, v *visit, in *intake) error {
+func (d *door) readDocument(ctx context.Context, v *visit, in *intake) (err error) {
+	ctx, span := d.tracer.Child(ctx, spanReadDocument)
+	defer func() { endSpan(span, err) }()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limits.CommitTimeout+in.document.readingTime())
 	defer cancel()
 	// The sender may have come again while it waited.
@@ -418,6 +438,7 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 		res = refused.result
 	}
 	d.metrics.observe(d.source, v, res, d.clock.Since(v.started))
+	v.end(res, refused)
 	log := d.log.WithValues("result", res, "source", d.source)
 	if !v.proven {
 		log.V(1).Info("Request refused")
@@ -425,6 +446,9 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	}
 	log = log.WithValues("namespace", v.notice.target.Namespace, "name", v.notice.target.Name, "uid", v.notice.target.UID,
 		"attempt", v.notice.target.Attempt, "duration", d.clock.Since(v.started).String())
+	if d.tracer.On() {
+		log = log.WithValues("traceID", tracing.TraceID(v.notice.target.UID).String())
+	}
 	message := "Notification processed"
 	switch {
 	case v.check:

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
@@ -52,6 +53,8 @@ type Options struct {
 	Clock clock.Clock
 	// Log receives one line for each notification.
 	Log logr.Logger
+	// Tracer makes the spans of notifications in the traces of jobs. The default, nil, makes none.
+	Tracer *tracing.Tracer
 	// Limits bound what is taken.
 	Limits Limits
 	// ShutdownDelay and DrainTimeout say how a shutdown goes. Zero means the defaults, negative means none.
@@ -99,7 +102,7 @@ func New(o Options) *Server {
 func (s *Server) door(purpose notification.Purpose, source v1alpha1.NotificationSource, requests int) *door {
 	return &door{
 		client: s.options.Client, keys: s.options.Keys, store: s.options.Store, scratch: s.options.Scratch, clock: s.options.Clock, log: s.options.Log,
-		metrics: s.metrics, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests), shares: newShares(0), readers: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		metrics: s.metrics, tracer: s.options.Tracer, limits: s.options.Limits, purpose: purpose, source: source, room: make(chan struct{}, requests), shares: newShares(0), readers: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
 

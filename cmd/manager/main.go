@@ -28,6 +28,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/controllers"
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/internal/version"
 )
 
@@ -76,6 +77,11 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("--receiver-url: %w", err)
 	}
+	tracer, err := tracing.FromEnvironment(ctx, "transcription-operator-manager", log.WithName("tracing"))
+	if err != nil {
+		return err
+	}
+	defer tracer.Close(ctx, log)
 	mgr, err := newManager(config)
 	if err != nil {
 		return err
@@ -96,6 +102,7 @@ func start(ctx context.Context, config *config, log logr.Logger) error {
 		SecretInterval:        config.timings.secretInterval,
 		RetryInterval:         config.timings.retryInterval,
 		OrphanInterval:        config.timings.orphanInterval,
+		Tracer:                tracer,
 	}
 	if err := controllers.SetupWithManager(mgr, receiver, keys, options, nil); err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/internal/version"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
@@ -86,6 +87,11 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("--scratch-directory: %w", err)
 	}
+	tracer, err := tracing.FromEnvironment(ctx, "transcription-operator-webhook-receiver", log.WithName("tracing"))
+	if err != nil {
+		return err
+	}
+	defer tracer.Close(ctx, log)
 	c, err := newClient()
 	if err != nil {
 		return err
@@ -104,6 +110,7 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 		Volumes:    volumes,
 		Namespaces: config.watchNamespaces,
 		Log:        log,
+		Tracer:     tracer,
 	}).Run(ctx, listeners)
 }
 

@@ -33,6 +33,25 @@ func Documented(t testing.TB, file string, words ...string) string {
 	return found[0]
 }
 
+// DocumentedBlock returns the one block of shell of the documentation that has the word, with all its commands.
+func DocumentedBlock(t testing.TB, file, word string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(Root(), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, block := range strings.Split(string(content), "\n```sh\n")[1:] {
+		if block, _, _ = strings.Cut(block, "\n```"); strings.Contains(block, word) {
+			found = append(found, block)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s has %d blocks of shell with %q, want one", file, len(found), word)
+	}
+	return found[0]
+}
+
 // Table returns the rows of the documentation's table that has the header, in a file named from the repository's root: its cells without the
 // marks of code around them.
 func Table(t testing.TB, file, header string) [][]string {
@@ -45,7 +64,29 @@ func Table(t testing.TB, file, header string) [][]string {
 	if !found {
 		t.Fatalf("%s has no table %q", file, header)
 	}
-	table, _, _ = strings.Cut(table, "\n\n")
+	return rowsOf(table)
+}
+
+// Tables is Table for all the tables of the page that have the header, one after the other.
+func Tables(t testing.TB, file, header string) [][]string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(Root(), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]string
+	for _, table := range strings.Split(string(page), header+"\n")[1:] {
+		rows = append(rows, rowsOf(table)...)
+	}
+	if len(rows) == 0 {
+		t.Fatalf("%s has no table %q", file, header)
+	}
+	return rows
+}
+
+// rowsOf are the rows of a table that begins after its header, and ends with an empty line.
+func rowsOf(table string) [][]string {
+	table, _, _ = strings.Cut(strings.TrimRight(table, "\n"), "\n\n")
 	var rows [][]string
 	for _, line := range strings.Split(table, "\n")[1:] {
 		cells := strings.Split(strings.Trim(line, "| "), "|")
