@@ -19,7 +19,7 @@ const (
 	// ReasonConfigMapConflict (409): a ConfigMap of the transcript's name is there and is not the job's. A person has to
 	// act: delete or rename it, or name another one in a new job.
 	ReasonConfigMapConflict Reason = "ConfigMapConflict"
-	// ReasonTranscriptTooLarge (422): the transcripts are more than a job may keep in ConfigMaps, or larger than the
+	// ReasonTranscriptTooLarge (413): the transcripts are more than a job may keep in ConfigMaps, or larger than the
 	// receiver takes. A person has to act: use a volume in a new job, or raise the limit.
 	ReasonTranscriptTooLarge Reason = "TranscriptTooLarge"
 	// ReasonStoreUnavailable (503): the volume or the API server does not answer, or is full. It may pass: try again.

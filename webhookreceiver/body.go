@@ -5,6 +5,7 @@ package webhookreceiver
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -17,7 +18,7 @@ import (
 
 // Errors of a body, all wrapped in a *bodyError.
 var (
-	errBodyTooLarge    = errors.New("the body is larger than the receiver takes")
+	errBodyTooLarge    = errors.New("the body is larger than the webhook receiver takes")
 	errBodyTooSlow     = errors.New("the body comes in too slowly")
 	errBodyCutOff      = errors.New("the body is cut off")
 	errBodyMalformed   = errors.New("the body is malformed")
@@ -68,7 +69,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.n += int64(n)
 	switch {
 	case b.n > b.limits.BodyBytes:
-		return 0, &bodyError{errBodyTooLarge}
+		return 0, b.tooLarge()
 	case b.allowance >= 0 && int64(n) > b.allowance:
 		return 0, &bodyError{errHeadersTooLarge}
 	case b.allowance >= 0:
@@ -82,6 +83,19 @@ func (b *body) Read(p []byte) (int, error) {
 	default:
 		return n, &bodyError{errBodyCutOff}
 	}
+}
+
+// admit refuses a body whose declared length, which is negative if it is not known, is more than the limit: before anything of it is read.
+func (b *body) admit(declared int64) error {
+	if declared > b.limits.BodyBytes {
+		return b.tooLarge()
+	}
+	return nil
+}
+
+func (b *body) tooLarge() error {
+	return &bodyError{fmt.Errorf("%w: more than %d bytes; have the cluster's administrator raise the webhook receiver's --body-max-bytes",
+		errBodyTooLarge, b.limits.BodyBytes)}
 }
 
 // deadline is when the next bytes must have come: soon, and not so late that the whole would be too slow.

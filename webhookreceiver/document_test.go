@@ -327,7 +327,7 @@ func TestDocumentLargerThanScratch(t *testing.T) {
 	job := newJob(t, withFormats("txt", "vtt"))
 	unchanged(t, r, job, func() {
 		got := r.send(t, job, delivery(multi(t, item{"transcript.json-v2", "", "", spoken})))
-		if problem := got.problem(t); got.status != http.StatusUnprocessableEntity || problem.Reason != notification.ReasonTranscriptTooLarge || !strings.Contains(problem.Message, "--scratch-max-bytes") {
+		if problem := got.problem(t); got.status != http.StatusRequestEntityTooLarge || problem.Reason != notification.ReasonTranscriptTooLarge || !strings.Contains(problem.Message, "--scratch-max-bytes") {
 			t.Errorf("answer %+v", got)
 		}
 	})

@@ -109,9 +109,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.answer(w, err)
 	d.report(v, res, err)
 	if err != nil {
-		// A connection that is closed while its sender still writes is reset, and the answer may be lost with it.
+		// A connection that is closed while its sender still writes is reset, and the answer may be lost with it. Of a body that has more than
+		// what is discarded, MaxBytesReader has the server wait a moment before it closes the connection, whatever the sender asked for.
 		_ = connection.Flush()
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscardBytes)
+		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxDiscardBytes))
 	}
 }
 
@@ -253,7 +254,10 @@ func (d *door) lookup(ctx context.Context, target notification.Target) (_ *v1alp
 // each other; so it is looked into for the facts about the job only, and a body that cannot be read does not matter.
 func (d *door) takeIn(ctx context.Context, r *http.Request, v *visit, in *intake) error {
 	ctx, span := d.tracer.Child(ctx, spanReadBody)
-	err := in.read(ctx, r.Header, v.body)
+	err := v.body.admit(r.ContentLength)
+	if err == nil {
+		err = in.read(ctx, r.Header, v.body)
+	}
 	endSpan(span, err)
 	var ofBody *bodyError
 	if in.batch == nil && errors.As(err, &ofBody) {
@@ -394,7 +398,7 @@ func parseQuery(query string) (jobID string, outcome v1alpha1.NotificationOutcom
 }
 
 // answer writes the response. The public door tells only what the status code tells, and of trouble with a store only that there is
-// some: whose it is, is the manager's to know.
+// some: whose it is, is the manager's to know. That what was sent is too large is told, since it will be the next time as well.
 func (d *door) answer(w http.ResponseWriter, refused *refusal) {
 	if refused == nil {
 		w.WriteHeader(http.StatusNoContent)
@@ -462,7 +466,7 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	switch {
 	case refused == nil:
 		log.Info(message)
-	case refused.status >= http.StatusInternalServerError || refused.status == http.StatusConflict || refused.status == http.StatusUnprocessableEntity:
+	case refused.wantsAttention():
 		log.Error(refused, message)
 	default:
 		log.Info(message, "cause", refused.Error())

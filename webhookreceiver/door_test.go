@@ -526,7 +526,8 @@ func TestBodyOverTheLimit(t *testing.T) {
 	unchanged(t, r, job, func() {
 		q := multi(t, item{"transcript.txt", "", "", strings.Repeat("a", 20_000)})
 		q.internal = true
-		if got := r.send(t, job, q); got.status != http.StatusRequestEntityTooLarge || got.problem(t).Reason != notification.ReasonTranscriptTooLarge {
+		got := r.send(t, job, q)
+		if problem := got.problem(t); got.status != http.StatusRequestEntityTooLarge || problem.Reason != notification.ReasonTranscriptTooLarge || !strings.Contains(problem.Message, "--body-max-bytes") {
 			t.Errorf("answer %+v", got)
 		}
 	})
@@ -607,7 +608,7 @@ func TestStoreTrouble(t *testing.T) {
 			stores := o.Store.(store.Stores)
 			stores.ConfigMaps = store.NewConfigMaps(env.Client, newScratch(t), 10)
 			o.Store = stores
-		}, nil, nil, 422, notification.ReasonTranscriptTooLarge, "volume"},
+		}, nil, nil, 413, notification.ReasonTranscriptTooLarge, "volume"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -628,8 +629,13 @@ func TestStoreTrouble(t *testing.T) {
 					t.Errorf("internal answer %+v", got)
 				}
 				got = r.send(t, job, multi(t, everything(t, job)...))
-				if got.status != http.StatusServiceUnavailable || got.body != "Service Unavailable\n" || got.header.Get("Retry-After") == "" {
-					t.Errorf("public answer %+v", got)
+				want := http.StatusServiceUnavailable
+				if tt.status == http.StatusRequestEntityTooLarge {
+					want = tt.status // to send it again is no use
+				}
+				again := got.header.Get("Retry-After") != ""
+				if got.status != want || got.body != http.StatusText(want)+"\n" || again != (want == http.StatusServiceUnavailable) {
+					t.Errorf("public answer %+v, want %d", got, want)
 				}
 			})
 		})

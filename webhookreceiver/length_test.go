@@ -193,33 +193,36 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A body of one gigabyte, with a good token, is refused as soon as it is known to be too large: neither read to its end nor kept, in memory
-// or elsewhere. What bounds it is the receiver's limit or, in ConfigMaps, what a job may have there.
+// A body of one gigabyte, with a good token, is refused by a receiver as it is shipped: at once if it says how large it is, otherwise as soon
+// as it is known to be too large. It is neither read to its end nor kept, in memory or elsewhere. What bounds it is the receiver's limit or,
+// in ConfigMaps, what a job may have there.
 func TestGigabyteIsRefused(t *testing.T) {
 	const (
-		limit = 32 << 20 // of a body
-		heap  = 16 << 20 // of live heap, which does not follow from the body's size
+		gigabyte = 1 << 30
+		heap     = 16 << 20 // of live heap, which does not follow from the body's size
 		// slack is what the sender has sent and the receiver has not asked for: the discarded end, and buffers of both sides' sockets.
 		slack = 16 << 20
 	)
+	inConfigMaps := func(*v1alpha1.TranscriptionJob) {}
 	for name, test := range map[string]struct {
 		where  func(*v1alpha1.TranscriptionJob)
+		length int64 // that is declared
 		most   int64 // bytes that are taken
-		status int
 	}{
-		"volume": {onVolume, limit, http.StatusRequestEntityTooLarge},
-		// A rig's job may have 1 MiB in ConfigMaps, which is little more of such a text. This door does not tell whose trouble a store's is.
-		"ConfigMaps": {func(*v1alpha1.TranscriptionJob) {}, 2 << 20, http.StatusServiceUnavailable},
+		"volume":               {onVolume, 0, DefaultBodyBytes},
+		"volume, declared":     {onVolume, gigabyte, 0},
+		"ConfigMaps":           {inConfigMaps, 0, 2 << 20}, // a rig's job may have 1 MiB there, which is little more of such a text
+		"ConfigMaps, declared": {inConfigMaps, gigabyte, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, func(o *Options) { o.Limits.BodyBytes = limit })
+			r := start(t)
 			job := newJob(t, test.where, withFormats(v1alpha1.FormatText))
-			body := newEndless(1 << 30)
+			body := newEndless(gigabyte)
 			unchanged(t, r, job, func() {
 				live := testenv.WatchHeap()
-				got, err := r.try(t.Context(), targetOf(job, 1), request{contentType: "text/plain", body: body})
-				if err != nil || got.status != test.status {
-					t.Errorf("answer %+v, %v; want %d", got, err, test.status)
+				got, err := r.try(t.Context(), targetOf(job, 1), request{contentType: "text/plain", body: body, length: test.length})
+				if err != nil || got.status != http.StatusRequestEntityTooLarge || got.header.Get("Retry-After") != "" {
+					t.Errorf("answer %+v, %v; want 413", got, err)
 				}
 				if peak := live.End(); peak > heap {
 					t.Errorf("%d bytes lived on the heap", peak)
@@ -235,6 +238,22 @@ func TestGigabyteIsRefused(t *testing.T) {
 				t.Errorf("%d bytes are left in the scratch folder", used)
 			}
 		})
+	}
+}
+
+// Of a job that failed nothing is kept, so that nothing is too large: it is recorded that it failed, and the body is not read.
+func TestGigabyteOfAFailure(t *testing.T) {
+	r := start(t)
+	job := newJob(t)
+	body := newEndless(1 << 30)
+	// The answer may be lost, since the connection is closed while the sender still writes.
+	got, err := r.try(t.Context(), targetOf(job, 1), request{query: "?id=" + jobID + "&status=error", contentType: "text/plain", body: body, length: 1 << 30})
+	if err == nil && got.status != http.StatusNoContent {
+		t.Errorf("answer %+v", got)
+	}
+	waitFor(t, "the failure is recorded", func() bool { return read(t, job).Status.Notification != nil })
+	if taken := body.taken.Load(); taken > 16<<20 {
+		t.Errorf("%d bytes were taken", taken)
 	}
 }
 

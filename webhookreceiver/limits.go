@@ -62,7 +62,7 @@ type Limits struct {
 	PublicRequests int
 	// InternalRequests is the same for the internal door; default 16.
 	InternalRequests int
-	// BodyBytes is the largest body, in bytes; default 4 GiB. It protects the volumes.
+	// BodyBytes is the largest body, in bytes; default DefaultBodyBytes. It protects the volumes.
 	BodyBytes int64
 	// BodyBytesPerSecond is how fast a body must come in on average; default 16 KiB/s. There is no limit on its duration: a body may
 	// be big, but not slow.
@@ -78,10 +78,13 @@ type Limits struct {
 	CommitTimeout time.Duration
 }
 
+// DefaultBodyBytes is the largest body unless said otherwise. An hour of speech has 1.5 to 3 MB as json-v2, and less in any other format: it
+// is enough for a week. Media, which a notification can bring as well, are never asked for.
+const DefaultBodyBytes = 512 << 20
+
 const (
 	defaultPublicRequests     = 32
 	defaultInternalRequests   = 16
-	defaultBodyBytes          = 4 << 30
 	defaultBodyBytesPerSecond = 16 << 10
 	defaultBodyGrace          = 20 * time.Second
 	defaultBodyStall          = 20 * time.Second
@@ -97,7 +100,7 @@ func (l Limits) withDefaults() Limits {
 	return Limits{
 		PublicRequests:     cmp.Or(l.PublicRequests, defaultPublicRequests),
 		InternalRequests:   cmp.Or(l.InternalRequests, defaultInternalRequests),
-		BodyBytes:          cmp.Or(l.BodyBytes, defaultBodyBytes),
+		BodyBytes:          cmp.Or(l.BodyBytes, DefaultBodyBytes),
 		BodyBytesPerSecond: cmp.Or(l.BodyBytesPerSecond, defaultBodyBytesPerSecond),
 		BodyGrace:          cmp.Or(l.BodyGrace, defaultBodyGrace),
 		BodyStall:          cmp.Or(l.BodyStall, defaultBodyStall),

@@ -237,8 +237,10 @@ func targetOf(job *v1alpha1.TranscriptionJob, attempt int32) notification.Target
 type request struct {
 	method, path, query, token, contentType string
 	body                                    io.Reader
-	header                                  http.Header
-	internal                                bool
+	// length is what is declared of the body; 0 means whatever is known of it.
+	length   int64
+	header   http.Header
+	internal bool
 }
 
 // answer is what came back.
@@ -284,6 +286,9 @@ func (r *rig) try(ctx context.Context, target notification.Target, q request) (a
 	req, err := http.NewRequestWithContext(ctx, or(q.method, http.MethodPost), url, q.body)
 	if err != nil {
 		return answer{}, err
+	}
+	if q.length > 0 {
+		req.ContentLength = q.length
 	}
 	if q.header != nil {
 		req.Header = q.header

@@ -75,6 +75,16 @@ type refusal struct {
 func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
+// wantsAttention reports whether somebody has to do something about it, other than the sender.
+func (r *refusal) wantsAttention() bool {
+	switch r.status {
+	case http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	default:
+		return r.status >= http.StatusInternalServerError
+	}
+}
+
 func refuse(status int, res result, reason notification.Reason, err error) *refusal {
 	return &refusal{status: status, result: res, reason: reason, err: err}
 }
@@ -109,7 +119,8 @@ func asRefusal(err error) *refusal {
 	case errors.As(err, &conflict):
 		return refuse(http.StatusConflict, resultConflict, notification.ReasonConfigMapConflict, err)
 	case errors.As(err, &tooLarge):
-		return refuse(http.StatusUnprocessableEntity, resultTooLarge, notification.ReasonTranscriptTooLarge, err)
+		// Not 503, which invites to send it all once more: nothing is lost, since the manager finds it at the provider, and says what to do.
+		return refuse(http.StatusRequestEntityTooLarge, resultTooLarge, notification.ReasonTranscriptTooLarge, err)
 	case errors.As(err, &rejected):
 		return refuse(http.StatusUnprocessableEntity, resultRejected, notification.ReasonStoreForbidden, err)
 	case errors.As(err, &unavailable):

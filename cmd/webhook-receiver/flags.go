@@ -22,6 +22,7 @@ import (
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/transcription-operator/transcription-operator/transcript/store"
+	"github.com/transcription-operator/transcription-operator/webhookreceiver"
 )
 
 const (
@@ -32,6 +33,11 @@ const (
 
 	// minScratchBytes bounds --scratch-max-bytes: below it, the transcript of a day has no room.
 	minScratchBytes = 64 << 20
+
+	// minBodyBytes and maxBodyBytes bound --body-max-bytes: below, the transcript of a day has no room; and nobody knows of a transcript that
+	// comes near the other.
+	minBodyBytes = 64 << 20
+	maxBodyBytes = 4 << 30
 
 	// maxReplicas bounds --replicas.
 	maxReplicas = 100
@@ -51,6 +57,7 @@ type config struct {
 	check                  string
 	volumes                volumeFlags
 	replicas               int
+	bodyMaxBytes           quantityFlag
 	configMapMaxBytes      quantityFlag
 	scratchDirectory       string
 	scratchMaxBytes        quantityFlag
@@ -60,6 +67,7 @@ type config struct {
 // parseFlags reads and checks the flags.
 func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	c := &config{
+		bodyMaxBytes:      quantityFlag{bytes: webhookreceiver.DefaultBodyBytes},
 		configMapMaxBytes: quantityFlag{bytes: store.DefaultConfigMapMaxBytes},
 		scratchMaxBytes:   quantityFlag{bytes: store.DefaultScratchBytes},
 	}
@@ -75,6 +83,7 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.StringVar(&c.notificationKeys, "notification-keys", "", "folder with the files signing-key and, during a rotation, additional-key; both are accepted (required)")
 	flags.Var(&c.volumes, "volume", "CLAIM=PATH[,ReadWriteMany]: a PersistentVolumeClaim and where it is mounted; repeatable; the access mode is ReadWriteOnce unless said")
 	flags.IntVar(&c.replicas, "replicas", 1, "how many replicas this Deployment has; more than one needs ReadWriteMany volumes")
+	flags.Var(&c.bodyMaxBytes, "body-max-bytes", "the largest notification or delivery that is taken, in bytes; what is larger is refused with 413, before it is read if its length is declared")
 	flags.Var(&c.configMapMaxBytes, "configmap-max-bytes", "the most that one job may store in ConfigMaps, in bytes as stored")
 	flags.StringVar(&c.scratchDirectory, "scratch-directory", os.TempDir(), "folder for transcripts that are being received and do not fit into memory; nothing in it outlives the process")
 	flags.Var(&c.scratchMaxBytes, "scratch-max-bytes", "the most that may be in --scratch-directory at once, in bytes; notifications that need more are refused until there is room")
@@ -116,6 +125,9 @@ func (c *config) validate() error {
 	}
 	if c.replicas < 1 || c.replicas > maxReplicas {
 		problems = append(problems, fmt.Errorf("--replicas is %d; it must be between 1 and %d", c.replicas, maxReplicas))
+	}
+	if c.bodyMaxBytes.bytes < minBodyBytes || c.bodyMaxBytes.bytes > maxBodyBytes {
+		problems = append(problems, fmt.Errorf("--body-max-bytes is %d; it must be between %d (64Mi) and %d (4Gi)", c.bodyMaxBytes.bytes, minBodyBytes, int64(maxBodyBytes)))
 	}
 	if c.configMapMaxBytes.bytes < minConfigMapBytes || c.configMapMaxBytes.bytes > maxConfigMapBytes {
 		problems = append(problems, fmt.Errorf("--configmap-max-bytes is %d; it must be between %d (64Ki) and %d (64Mi)", c.configMapMaxBytes.bytes, minConfigMapBytes, maxConfigMapBytes))

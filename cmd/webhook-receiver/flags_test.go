@@ -12,11 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/transcription-operator/transcription-operator/transcript/store"
+	"github.com/transcription-operator/transcription-operator/webhookreceiver"
 )
 
 func TestFlags(t *testing.T) {
 	got, err := parseFlags([]string{"--notification-keys=/keys", "--volume=a=/mnt/a/,ReadWriteMany", "--volume", "b.c=/mnt/b,ReadWriteMany",
-		"--replicas=2", "--configmap-max-bytes=1Mi", "--scratch-directory=/scratch", "--scratch-max-bytes=2Gi", "--metrics-bind-address=0", "--zap-log-level=debug"}, io.Discard)
+		"--replicas=2", "--body-max-bytes=1Gi", "--configmap-max-bytes=1Mi", "--scratch-directory=/scratch", "--scratch-max-bytes=2Gi", "--metrics-bind-address=0", "--zap-log-level=debug"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,10 +28,13 @@ func TestFlags(t *testing.T) {
 	if got.scratchDirectory != "/scratch" || got.scratchMaxBytes.bytes != 2<<30 {
 		t.Errorf("scratch: %+v", got)
 	}
+	if got.bodyMaxBytes.bytes != 1<<30 {
+		t.Errorf("bodies: %+v", got.bodyMaxBytes)
+	}
 	if got.replicas != 2 || got.configMapMaxBytes.bytes != 1<<20 || got.publicBindAddress != ":8080" || got.internalBindAddress != ":8443" {
 		t.Errorf("%+v", got)
 	}
-	if got, err := parseFlags([]string{"--notification-keys=/keys", "--volume=a=/mnt/a"}, io.Discard); err != nil || got.volumes[0].shared {
+	if got, err := parseFlags([]string{"--notification-keys=/keys", "--volume=a=/mnt/a"}, io.Discard); err != nil || got.volumes[0].shared || got.bodyMaxBytes.bytes != webhookreceiver.DefaultBodyBytes {
 		t.Errorf("a ReadWriteOnce volume with one replica: %+v, %v", got, err)
 	}
 }
@@ -62,6 +66,8 @@ func TestBadFlags(t *testing.T) {
 		"a size that is none":             {[]string{keys, "--configmap-max-bytes=much"}, []string{"configmap-max-bytes", "8Mi"}},
 		"a size that is too small":        {[]string{keys, "--configmap-max-bytes=1"}, []string{"--configmap-max-bytes is 1", "64Ki"}},
 		"a size that is too large":        {[]string{keys, "--configmap-max-bytes=1Gi"}, []string{"--configmap-max-bytes"}},
+		"bodies that are too small":       {[]string{keys, "--body-max-bytes=1Mi"}, []string{"--body-max-bytes is 1048576", "64Mi", "4Gi"}},
+		"bodies that are too large":       {[]string{keys, "--body-max-bytes=5Gi"}, []string{"--body-max-bytes is 5368709120", "64Mi", "4Gi"}},
 		"a relative scratch folder":       {[]string{keys, "--scratch-directory=tmp"}, []string{"--scratch-directory", `"tmp"`, "absolute"}},
 		"no scratch folder":               {[]string{keys, "--scratch-directory="}, []string{"--scratch-directory", `""`}},
 		"too little scratch":              {[]string{keys, "--scratch-max-bytes=1Mi"}, []string{"--scratch-max-bytes is 1048576", "64Mi"}},

@@ -109,6 +109,7 @@ func start(ctx context.Context, config *config, log logr.Logger) (err error) {
 		Scratch:    scratch,
 		Volumes:    volumes,
 		Namespaces: config.watchNamespaces,
+		Limits:     webhookreceiver.Limits{BodyBytes: config.bodyMaxBytes.bytes},
 		Log:        log,
 		Tracer:     tracer,
 	}).Run(ctx, listeners)
