@@ -60,6 +60,7 @@ type observers struct {
 
 	mu      sync.Mutex
 	ctx     context.Context // of Start; nil before
+	started time.Time       // when Start was called; zero before
 	rounds  sync.WaitGroup
 	watches map[types.UID]*watch
 	groups  map[string]*observer
@@ -185,7 +186,7 @@ func newObservers(options Options) *observers {
 // Start has jobs looked at until the context ends.
 func (o *observers) Start(ctx context.Context) error {
 	o.mu.Lock()
-	o.ctx = ctx
+	o.ctx, o.started = ctx, o.clock.Now()
 	for _, g := range o.groups {
 		o.arm(g, g.start())
 	}
@@ -221,9 +222,9 @@ func (o *observers) ask(q question) *answer {
 	case !w.scheduled() || (q.urgent && w.due.After(now)):
 		o.schedule(w, now)
 		w.group.asked = now
-	case w.due.After(now.Add(longest(o.pollInterval(q.provider)))):
+	case w.due.After(o.latestLook(q.provider)):
 		// The account has it looked at more often than when that was scheduled.
-		o.schedule(w, now.Add(o.nextPoll(q.provider)))
+		o.schedule(w, o.nextLook(q.provider))
 	case w.group.trouble != nil && w.due.Before(now):
 		w.urgent = true // what the status says of the trouble has to be taken back
 		return &answer{err: w.group.trouble, hearsay: true}

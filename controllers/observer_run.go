@@ -286,7 +286,7 @@ func (o *observers) answered(w *watch, a *answer) bool {
 			w.before = w.from.Add(listPrecision)
 		}
 		if job.Status == speechmatics.JobRunning && w.owns(job) {
-			o.schedule(w, o.clock.Now().Add(o.nextPoll(w.provider)))
+			o.schedule(w, o.nextLook(w.provider))
 			if !w.isNews(job) {
 				return true
 			}

@@ -613,6 +613,53 @@ func TestPolling_follows(t *testing.T) {
 	wantInterval("without notifications", 1)
 }
 
+// TestPolling_afterAStart has all jobs looked at soon after a start, once, and not a second time before two intervals have passed: neither
+// because they are polled, nor because passes ask again, nor because a notification was missed.
+func TestPolling_afterAStart(t *testing.T) {
+	t.Parallel()
+	const jobs = 3 * pageSize
+	for name, c := range map[string]struct {
+		callbackURL string
+		missed      bool
+		second      bool // round, as soon as two intervals have passed
+	}{
+		"polled":     {"", false, true},
+		"notified":   {"https://receiver.example.com", false, false},
+		"one missed": {"https://receiver.example.com", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tower := newWatchtower(t, simulator.Options{}, speechmatics.SaaS)
+			tower.submit(jobs, time.Second)
+			tower.provider.callbackURL = c.callbackURL
+			before := tower.simulator.Requests()
+			took := func() simulator.RequestCounts { return tower.simulator.Requests().Since(before) }
+			until := func(at time.Duration) {
+				for tower.clock.Since(tower.observers.started) < at {
+					tower.clock.Step(time.Second)
+					tower.settle()
+				}
+			}
+			tower.run()
+			tower.ask()
+			until(towerPoll / 2)
+			if c.missed {
+				tower.observers.missed(tower.provider)
+			}
+			tower.ask()
+			first := took()
+			until(startPolls*towerPoll - time.Second)
+			if tower.lists(first) < jobs/pageSize || tower.lists(first) > jobs/pageSize+1 || took().Total() != first.Total() {
+				t.Errorf("the start took %v, and %v until two intervals had passed", first, took())
+			}
+			until(startPolls*towerPoll + towerPoll/2)
+			if second := took().Total() - first.Total(); (second > 0) != c.second || second > jobs/pageSize+1 {
+				t.Errorf("then it took %d requests", second)
+			}
+		})
+	}
+}
+
 // TestPolling_jitter has jobs that were created together looked at apart: anywhere within a tenth of the interval either way, and everywhere
 // alike.
 func TestPolling_jitter(t *testing.T) {

@@ -15,6 +15,10 @@ const (
 	// notifiedPollFactor is how much less often a job is looked at while notifications arrive: polling is then only there for those that
 	// get lost.
 	notifiedPollFactor = 10
+	// startPolls is how many poll intervals after a start, at most startPause, a job is not looked at a second time without a cause: what comes
+	// back with all its jobs at once looks at them once, and lets those have a turn who have waited meanwhile.
+	startPolls = 2
+	startPause = time.Minute
 	// notificationGrace is which part of the poll interval the notification of a job that has just been seen to be done is waited for: it is
 	// likely to be under way.
 	notificationGrace = 3
@@ -67,6 +71,21 @@ func (p *punctuality) forget(account types.UID) {
 	delete(p.factors, account)
 }
 
+// nextLook is when a running job is looked at again. The caller holds the lock.
+func (o *observers) nextLook(p *provider) time.Time {
+	return latestOf(o.clock.Now().Add(o.nextPoll(p)), o.secondLook(p).Add(rand.N(p.pollInterval/10+1))) //nolint:gosec // No secret depends on it.
+}
+
+// latestLook is the latest that nextLook can be. The caller holds the lock.
+func (o *observers) latestLook(p *provider) time.Time {
+	return latestOf(o.clock.Now().Add(longest(o.pollInterval(p))), o.secondLook(p).Add(p.pollInterval/10))
+}
+
+// secondLook is when jobs that a start found are looked at a second time at the earliest. The caller holds the lock.
+func (o *observers) secondLook(p *provider) time.Time {
+	return o.started.Add(min(startPolls*p.pollInterval, startPause))
+}
+
 // nextPoll is how long to wait before looking at a running job again, with jitter, so that jobs that were created together do not
 // stay together.
 func (o *observers) nextPoll(p *provider) time.Duration { return jitter(o.pollInterval(p)) }
@@ -87,10 +106,9 @@ func (o *observers) missed(p *provider) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	now := o.clock.Now()
 	for _, w := range o.watches {
 		if w.provider.account.UID == p.account.UID && w.scheduled() {
-			o.schedule(w, now.Add(o.nextPoll(p)))
+			o.schedule(w, o.nextLook(p))
 		}
 	}
 }

@@ -20,17 +20,27 @@ import (
 )
 
 // TestScale_restart starts the manager with many jobs running that it knows nothing of but what the objects say: they are looked at together,
-// once, and soon.
+// once, and soon; and in the first minute not again, be they polled or not.
 func TestScale_restart(t *testing.T) {
 	t.Parallel()
+	for name, options := range map[string][]worldOption{"notified": nil, "polled": {withoutCallbacks()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			startWithMany(t, options...)
+		})
+	}
+}
+
+func startWithMany(t *testing.T, options ...worldOption) {
+	t.Helper()
 	const plenty = 1_000_000
 	n := sized(5000, 150)
-	w := newWorld(t, withProcessing(24*time.Hour),
+	w := newWorld(t, append(options, withProcessing(24*time.Hour),
 		func(_ *world, o *simulator.Options) {
 			o.Limits = simulator.Limits{SubmissionsPerSecond: plenty, ReadsPerSecond: plenty, RunningJobs: plenty}
 		},
 		withPatience(), // or the account's key would be tried every other second, with the list
-		withOptions(func(o *Options) { o.PollInterval = sized(30*time.Second, 6*time.Second) }))
+		withOptions(func(o *Options) { o.PollInterval = sized(30*time.Second, 6*time.Second) }))...)
 	account := w.account()
 	p := w.takenUp(account)
 	w.stop()
