@@ -16,7 +16,7 @@ import (
 	"github.com/transcription-operator/transcription-operator/speechmatics"
 )
 
-// maxBackOff is the longest wait between two attempts; batch/v1 has the same.
+// maxBackOff is the longest wait between two attempts, unless the first one is longer already; batch/v1 has the same.
 const maxBackOff = 6 * time.Minute
 
 // failAttempt counts a failed attempt, and decides whether another one follows.
@@ -97,8 +97,9 @@ func (s *scope) nextAttempt() string {
 // backOffAfter is how long to wait after a number of failed attempts: it doubles each time.
 func (s *scope) backOffAfter(attempts int32) time.Duration {
 	wait := s.options.RetryInterval
+	longest := max(wait, maxBackOff)
 	for range attempts - 1 {
-		wait = min(2*wait, maxBackOff)
+		wait = min(2*wait, longest)
 	}
 	return wait
 }

@@ -173,6 +173,63 @@ func TestScale_limits(t *testing.T) {
 	}
 }
 
+// TestScale_reads has a crowd of jobs come to their end without a notification, each with three transcripts, while no manager runs: all are
+// collected at once by the one that starts, at a provider that enforces its limit of reads. No request is refused, and no transcript is fetched
+// twice.
+func TestScale_reads(t *testing.T) {
+	t.Parallel()
+	const plenty, reads, formats = 1000, 50, 3
+	jobs := sized(2000, 40)
+	w := newWorld(t, withoutCallbacks(), withProcessing(time.Second), func(_ *world, o *simulator.Options) {
+		o.Limits.SubmissionsPerSecond, o.Limits.ReadsPerSecond = plenty, reads
+	}, withOptions(func(o *Options) {
+		o.SecretInterval, o.SubmissionWindow, o.PollInterval = 5*time.Minute, time.Minute, time.Hour
+	}))
+	w.account(func(a *v1alpha1.SpeechmaticsAccount) {
+		a.Spec.Limits = &v1alpha1.AccountLimits{SubmissionsPerSecond: ptr.To(int32(plenty)), RequestsPerSecond: ptr.To(int32(reads))}
+	})
+	all := w.crowd(jobs, "job", withFormats(v1alpha1.FormatJSONv2, v1alpha1.FormatText, v1alpha1.FormatSRT))
+	for _, job := range all {
+		w.awaitRecord(job)
+	}
+	w.stop()
+	<-w.stopped
+	w.eventually("all are done at the provider", func() (bool, string) {
+		n := w.atProvider("done")
+		return n == jobs, fmt.Sprintf("%d of %d are", n, jobs)
+	})
+
+	w.options.PollInterval = 2 * time.Second // of which a sixth is waited before the first look
+	before := w.simulator.Requests()
+	began := time.Now()
+	w.startManager()
+	w.within(time.Duration(jobs*formats/reads)*time.Second+patience, "all are complete", func() (bool, string) {
+		n := w.complete()
+		return n == jobs, fmt.Sprintf("%d of %d are", n, jobs)
+	})
+	took, requests := time.Since(began), w.simulator.Requests().Since(before)
+	fetched := requests.Total(simulator.OperationTranscript)
+	rate := float64(fetched) / took.Seconds()
+	t.Logf("%d jobs that were done at once were collected with %d transcripts within %s, %.1f/s of %d: %v", jobs, fetched, took.Round(100*time.Millisecond), rate, reads, requests)
+	if n := w.refused(); n > 0 {
+		t.Errorf("the provider refused %d requests as too many: %v", n, requests)
+	}
+	if fetched != jobs*formats {
+		t.Errorf("%d transcripts were fetched, want %d", fetched, jobs*formats)
+	}
+}
+
+// atProvider counts the jobs that are in a state at the provider.
+func (w *world) atProvider(state string) int {
+	n := 0
+	for _, job := range w.simulator.Jobs() {
+		if job.Status == state {
+			n++
+		}
+	}
+	return n
+}
+
 // rejectRunning has the provider reject what it works on.
 func (w *world) rejectRunning() {
 	for _, job := range w.simulator.Jobs() {
@@ -219,6 +276,7 @@ func TestScale_fairness(t *testing.T) {
 		w.awaitRecord(w.job("first", shared))
 	}
 	many := w.crowd(jobs, "many", shared, func(j *v1alpha1.TranscriptionJob) { j.Spec.Priority = ptr.To(int32(1000)) })
+	earlier, _ := w.submitted()
 	few := w.crowd(10, "few", shared, func(j *v1alpha1.TranscriptionJob) { j.Namespace = w.neighbour })
 	if !*full {
 		for _, job := range append(few, many...) {
@@ -245,8 +303,13 @@ func TestScale_fairness(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("of %d jobs, %d were submitted before the first of the ten, and %d until the last of them", len(many), begin, last-begin+1)
-	// Those that were let in one shortly after the other may reach the provider in another order.
+	t.Logf("of %d jobs, %d were submitted before the ten were created, %d before the first of these was, and %d until the last of them",
+		len(many), len(earlier), begin, last-begin+1)
+	// Those that were let in one shortly after the other may reach the provider in another order. In the full size, jobs are let in while
+	// the ten are being created and come to be known.
+	if wait := begin - len(earlier); wait > 2+minHands+sized(20, 0) {
+		t.Errorf("the first of the ten waited for %d others, want 1", wait)
+	}
 	if span := last - begin + 1; span > 20+sized(minHands, 0) {
 		t.Errorf("the ten were submitted within %d turns, want 20", span)
 	}

@@ -144,3 +144,22 @@ func TestAttempts_lostButStored(t *testing.T) {
 		t.Errorf("the provider was asked %d times about a job that is stored", n)
 	}
 }
+
+// TestBackOffAfter has the wait between two attempts double from the retry interval on, up to six minutes, and never become shorter.
+func TestBackOffAfter(t *testing.T) {
+	t.Parallel()
+	const s, m = time.Second, time.Minute
+	for interval, want := range map[time.Duration][12]time.Duration{
+		10 * s:    {10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 320 * s, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m},
+		s:         {s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 6 * m, 6 * m, 6 * m},
+		6 * m:     {6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m, 6 * m},
+		time.Hour: {time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour},
+	} {
+		scope := &scope{options: Options{RetryInterval: interval}}
+		for i, want := range want {
+			if got := scope.backOffAfter(int32(i + 1)); got != want {
+				t.Errorf("after %d attempts, with a retry interval of %s, the wait is %s, want %s", i+1, interval, got, want)
+			}
+		}
+	}
+}

@@ -147,6 +147,39 @@ func TestDeletion_accountGone(t *testing.T) {
 	w.wantEvent(job, "Warning RemoteJobLeft")
 }
 
+// TestDeletion_keyRevoked deletes a job whose account's key was revoked and not replaced, when that is known already or only found out by the
+// clean-up: nothing holds the object, and it is told what is left, without the key.
+func TestDeletion_keyRevoked(t *testing.T) {
+	t.Parallel()
+	for name, known := range map[string]bool{"known": true, "found out": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withPatience(), withProcessing(time.Minute))
+			account := w.account()
+			job := w.job("job")
+			id := w.awaitRecord(job)
+			w.simulator.RevokeKey(apiKey)
+			if known {
+				update(w, account, func(a *v1alpha1.SpeechmaticsAccount) { a.Annotations = map[string]string{"look": "again"} })
+				w.restartManager()
+				w.awaitAccount(account, v1alpha1.ReasonKeyRefused)
+			}
+			w.delete(job)
+			w.awaitGone(job)
+			w.wantEvent(job, "Warning RemoteJobLeft: job "+id)
+			for _, event := range w.events(job.UID) {
+				if strings.Contains(event, apiKey) {
+					t.Errorf("an event has the key: %s", event)
+				}
+			}
+			if got := w.counter("transcription_operator_remote_jobs_left_total"); got != 1 {
+				t.Errorf("%d jobs count as left, want 1", got)
+			}
+			w.wantRemote(id, "running")
+		})
+	}
+}
+
 // TestDeletion_namespaceTerminating deletes the namespace while the provider is down.
 func TestDeletion_namespaceTerminating(t *testing.T) {
 	t.Parallel()

@@ -224,8 +224,12 @@ func TestSurplus_adoptBest(t *testing.T) {
 			if got := newScope(get(t, job), r.options).remoteID(); got != want {
 				t.Errorf("job %s is recorded, want %s", got, want)
 			}
-			if got := int(deleted.Load()); got != len(living(found))-1 {
-				t.Errorf("%d others were deleted, want %d", got, len(living(found))-1)
+			others := len(living(found)) - 1
+			if got := int(deleted.Load()); got != others {
+				t.Errorf("%d others were deleted, want %d", got, others)
+			}
+			if got := counted(t, r.metrics.surplus); got != float64(others) {
+				t.Errorf("%v jobs are counted as deleted, want %d", got, others)
 			}
 		})
 	}
