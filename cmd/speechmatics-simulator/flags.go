@@ -141,6 +141,7 @@ func flagSet(c *config, w *written) *pflag.FlagSet {
 	flags.Float64Var(&o.Limits.SubmissionsPerSecond, "submissions-per-second", 0, "limit per key (0: 10, none on premises; negative: none)")
 	flags.Float64Var(&o.Limits.ReadsPerSecond, "reads-per-second", 0, "limit per key of all other requests (0: 50, none on premises; negative: none)")
 	flags.IntVar(&o.Limits.RunningJobs, "running-jobs", 0, "limit per project (0: 20000, none on premises; negative: none)")
+	flags.DurationVar(&o.Limits.NotifyTimeout, "notify-timeout", 0, "how long an answer to a notification is waited for, not divided by --speed (0: 30s; negative: for ever)")
 	flags.IntVar(&o.Engines, "engines", 0, "engines of an HTTP batch worker (0: 4)")
 	flags.IntVar(&o.JobHistory, "job-history", 0, "ended jobs that an HTTP batch worker remembers (0: 100; negative: all)")
 	flags.StringArrayVar(&w.faults, "fault", nil, "something that goes wrong, see below; repeatable")

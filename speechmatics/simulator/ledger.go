@@ -18,7 +18,8 @@ type LedgerEntry struct {
 	Status string `json:"status"`
 	// EndedAt is when it stopped running, whyever; zero while it runs.
 	EndedAt time.Time `json:"endedAt,omitzero"`
-	// ToldDoneAt is when it was first said to be done to somebody who asked about this job.
+	// ToldDoneAt is when somebody first came to know that it is done: by asking about it, by a list, or by a notification that he
+	// acknowledged. Whoever has not acknowledged one may not have read it.
 	ToldDoneAt time.Time `json:"toldDoneAt,omitzero"`
 	// DeletedAt is when a deleted or expired job was removed, and DeletedBy by whom.
 	DeletedAt time.Time `json:"deletedAt,omitzero"`
@@ -46,6 +47,13 @@ func ledgerEntry(j *job) *LedgerEntry {
 	return &LedgerEntry{
 		Reference: j.config.tracking.reference, Title: j.config.tracking.title,
 		JobID: j.id, Project: j.project, CreatedAt: j.createdAt, Status: string(j.status),
+	}
+}
+
+// toldDone notes that somebody knows now of a job that it is done, if it is. The caller holds Server.mu.
+func (s *Server) toldDone(j *job) {
+	if j.status == statusDone && j.entry.ToldDoneAt.IsZero() {
+		j.entry.ToldDoneAt = s.now()
 	}
 }
 

@@ -87,6 +87,7 @@ func (s *Server) list(q listQuery) []jobDetails {
 		if (j.status == statusDeleted && !q.includeDeleted) || (j.status == statusExpired && !b.ListExpired) {
 			continue
 		}
+		s.toldDone(j)
 		details := j.details()
 		if s.onPremises() || j.status == statusDeleted && b.DropDeletedConfig {
 			details.Config = nil

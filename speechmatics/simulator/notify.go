@@ -59,6 +59,9 @@ func (s *Server) deliver(ctx context.Context, j *job, to *notification, what pay
 		s.log.Info("notification", "job", j.id, "url", withoutQuery(to.url), "status", outcome, "attempt", attempt+1,
 			"error", errorText(err))
 		if err == nil {
+			s.mu.Lock()
+			s.toldDone(j) // a failure's notification tells nothing of the kind: its job is rejected
+			s.mu.Unlock()
 			break
 		}
 		if attempt+1 >= s.Behaviour().NotificationAttempts {

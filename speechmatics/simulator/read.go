@@ -20,9 +20,7 @@ func (s *Server) getJob(w http.ResponseWriter, r *http.Request, by caller) {
 	s.mu.Lock()
 	s.refresh(j)
 	details := j.details()
-	if details.Status == statusDone && j.entry.ToldDoneAt.IsZero() {
-		j.entry.ToldDoneAt = s.now()
-	}
+	s.toldDone(j)
 	s.mu.Unlock()
 	if !s.shown(w, details.Status, details) {
 		return

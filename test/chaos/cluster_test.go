@@ -144,7 +144,7 @@ func (r *run) stops(at crashpoint.Point) int {
 func (r *run) continueStopped(at crashpoint.Point) {
 	r.Helper()
 	if at == crashpoint.Searched { // what is searched for are submissions without an answer
-		r.must(r.system.API.SetFaults(r.ctx, simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate}))
+		r.replaceFaults(simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate})
 	}
 	for r.stopAndContinue(at) {
 		if at == crashpoint.LastBytes && r.hasSurplus() {

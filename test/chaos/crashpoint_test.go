@@ -105,13 +105,13 @@ func (r *run) crashing(manager, receiver []string) harness.SystemOptions {
 // notifications too, claims are erased, transcripts are large, objects are deleted.
 func (r *run) everyWay() {
 	r.Helper()
-	r.must(r.system.API.SetFaults(r.ctx,
+	r.replaceFaults(
 		simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate, Probability: 0.15},
 		simulator.Fault{Kind: simulator.FaultRequestReset, Operation: simulator.OperationCreate, Probability: 0.1},
 		simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationCreate, Status: 429, Probability: 0.1},
 		simulator.Fault{Kind: simulator.FaultNotificationLost, Probability: 0.3},
 		simulator.Fault{Kind: simulator.FaultNotificationEarly, Probability: 0.1},
-	))
+	)
 	batches := 10
 	if r.small {
 		batches = 3
@@ -127,7 +127,7 @@ func (r *run) everyWay() {
 			r.delete(j)
 		}
 	}
-	r.must(r.system.API.SetFaults(r.ctx))
+	r.replaceFaults()
 }
 
 // crashed matches what a program says before it crashes.

@@ -38,6 +38,8 @@ func killScenarios() []scenario {
 			breaks: func(r *run) { r.killAtRandom(16, 4) },
 			checks: checkRunning(runningLimit),
 		},
+		killWhileAttemptsFail("kill-while-attempts-fail", "notifications tell how they ended", false),
+		killWhileAttemptsFail("kill-while-attempts-fail-polled", "nobody is notified, so that what was submitted has to be looked for", true),
 		{
 			name: "kill-while-deleting", fault: "objects deleted while the manager is killed at random",
 			story:  "every object is deleted at a moment of its own, and every few hundred milliseconds the manager gets SIGKILL",
@@ -95,6 +97,70 @@ func (r *run) killAtRandom(jobs, batches int) {
 		}
 	}
 	r.Logf("%d kills", kills)
+}
+
+// killWhileAttemptsFail is a scenario in which processes are killed while second attempts follow first ones. In its first runs the manager also
+// kills itself in the middle of a submission, unless it was killed before.
+func killWhileAttemptsFail(name, how string, unnotified bool) scenario {
+	return scenario{
+		name: name, fault: "manager and receivers killed at random, attempts that fail",
+		story: "first attempts are rejected for a reason that may pass, or vanish; every few hundred milliseconds a manager or a receiver gets " +
+			"SIGKILL, and the manager kills itself between the steps of submissions; " + how,
+		system: func(r *run) harness.SystemOptions {
+			var points []crashpoint.Point
+			for range 3 {
+				points = append(points, crashpoint.Claimed, crashpoint.TakenUp, crashpoint.LastBytes, crashpoint.Accepted, crashpoint.Recorded)
+			}
+			options := slowJobs(r)
+			options.ManagerRuns = map[int][]string{0: r.eachOnce(points)}
+			options.Unnotified = unnotified
+			return options
+		},
+		breaks:   (*run).failAttemptsAndKill,
+		attempts: 2,
+		checks:   (*run).checkSecondAttempts,
+	}
+}
+
+// failAttemptsAndKill has first attempts fail, and kills processes while they do, and while second ones follow. The faults end by themselves:
+// there are no more first attempts.
+func (r *run) failAttemptsAndKill() {
+	r.Helper()
+	batch := 8
+	if r.small {
+		batch = 4
+	}
+	// Those that vanish would run for three seconds.
+	r.order(
+		simulator.Fault{Kind: simulator.FaultDelete, Reference: firstAttempts, Count: batch, Delay: simulator.Duration(time.Second), Probability: 0.5},
+		simulator.Fault{Kind: simulator.FaultReject, Reference: firstAttempts, Count: 2 * batch, Message: "internal server error", Probability: 0.8},
+	)
+	r.killAtRandom(3*batch, 3)
+	for range 16 {
+		r.wait(r.between(200*time.Millisecond, 1500*time.Millisecond))
+		r.must(pick(r, r.programs()...).Kill())
+	}
+}
+
+// checkSecondAttempts: some second attempts followed first ones that had vanished, and some those that were rejected. (That they were justified,
+// and that none is the end of its job, is checked after every run.)
+func (r *run) checkSecondAttempts(f *facts) {
+	r.Helper()
+	paid := f.byAttempt()
+	vanished, rejected := 0, 0
+	for of, entries := range paid {
+		switch {
+		case of.attempt != 1 || len(paid[attemptOf{of.uid, 2}]) == 0:
+		case entries[0].DeletedBy == simulator.RemoverFault:
+			vanished++
+		default:
+			rejected++
+		}
+	}
+	r.Logf("second attempts: %d after the first had vanished, %d after it was rejected", vanished, rejected)
+	if vanished == 0 || rejected == 0 {
+		r.Errorf("%d second attempts followed those that had vanished, and %d those that were rejected, want some of each", vanished, rejected)
+	}
 }
 
 // deleteAndKill deletes every object at some moment, and kills the manager meanwhile.

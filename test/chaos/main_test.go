@@ -120,12 +120,15 @@ func TestChaos(t *testing.T) {
 	}
 	workers.Wait()
 	t.Logf("%s", results.table())
+	complain := t.Logf
+	if *duration > 0 && *only == "" {
+		complain = t.Errorf // a run of all scenarios is to prove it for each
+	}
 	if unpassed := results.unpassed(); len(unpassed) > 0 {
-		complain := t.Logf
-		if *duration > 0 && *only == "" {
-			complain = t.Errorf // a run of all scenarios is to prove it for each
-		}
 		complain("points at which nothing has crashed: %q", unpassed)
+	}
+	if unhappened := results.unhappened(); len(unhappened) > 0 {
+		complain("faults that were ordered, and have not happened: %q", unhappened)
 	}
 	if err := results.write(*report); err != nil {
 		t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -105,9 +106,10 @@ func notificationScenarios() []scenario {
 		},
 		{
 			name: "store-slow", fault: "notifications while the store is slow",
-			story:  "the receivers stand still most of the time, as with a disk that hangs, and the API server answers them late",
-			system: slowJobs,
+			story:  "the receivers stand still most of the time, as with a disk that hangs, and the API server answers them late; the provider waits for a second, and sends again",
+			system: impatientProvider,
 			breaks: (*run).slowStore,
+			checks: (*run).checkRepeated,
 		},
 		{
 			name: "receivers-api-down", fault: "notifications while the API server is down",
@@ -425,24 +427,51 @@ func forgeries(genuine, other letter) []forgery {
 	}
 }
 
-// slowStore has the receivers stand still again and again, and the API server answer them late, while the provider notifies.
+// impatientProvider is a system whose provider gives a notification up that is not answered within a second, and sends it again.
+func impatientProvider(r *run) harness.SystemOptions {
+	options := slowJobs(r)
+	options.SimulatorArgs = append(options.SimulatorArgs, "--notify-timeout=1s")
+	return options
+}
+
+// slowStore has the receivers stand still again and again, for longer than the provider waits, and the API server answer them late while they
+// do not. So notifications are given up, and repeated, while they are being stored.
 func (r *run) slowStore() {
 	r.Helper()
-	r.create(r.few())
-	r.untilAllSubmitted()
-	r.system.ReceiverAPI.Delay(100 * time.Millisecond)
-	r.create(r.few())
-	for range 12 {
+	r.system.ReceiverAPI.Delay(200 * time.Millisecond)
+	stops := 4
+	if r.small {
+		stops = 3
+	}
+	for range stops {
+		r.create(r.few())
+		r.untilAllSubmitted()
+		r.wait(r.between(500*time.Millisecond, 3*time.Second)) // they take three
 		for _, receiver := range r.system.Receivers {
 			r.must(receiver.Stop())
 		}
-		r.wait(r.between(300*time.Millisecond, 700*time.Millisecond))
+		r.wait(r.between(2*time.Second, 3*time.Second))
 		for _, receiver := range r.system.Receivers {
 			r.must(receiver.Continue())
 		}
-		r.wait(r.between(20*time.Millisecond, 100*time.Millisecond))
 	}
 	r.system.ReceiverAPI.Pass()
+	if r.says(r.system.Simulator, "error=timeout") == 0 {
+		r.Errorf("the provider has waited for no answer in vain")
+	}
+}
+
+// acknowledgedLater matches what the provider says of a notification that was acknowledged when it was repeated.
+var acknowledgedLater = regexp.MustCompile(`msg=notification .* attempt=[2-9] error=""`)
+
+// checkRepeated: notifications that the provider had given up were acknowledged later.
+func (r *run) checkRepeated(*facts) {
+	r.Helper()
+	log, err := r.system.Simulator.Log()
+	r.must(err)
+	if !acknowledgedLater.Match(log) {
+		r.Errorf("no notification was acknowledged when it was repeated")
+	}
 }
 
 // quotaName is the name of the ResourceQuota that lets nobody create ConfigMaps.

@@ -114,15 +114,9 @@ func providerScenarios() []scenario {
 			story:  "as outage, for two minutes or more",
 			breaks: func(r *run) { r.outage(r.between(2*time.Minute, 150*time.Second)) },
 		},
-		{
-			name: "deleted-by-others", fault: "jobs that vanish, expire, or are deleted by somebody else",
-			story:    "somebody else deletes jobs at the provider, while they run, when they are done, and when all is stored",
-			system:   slowJobs,
-			breaks:   (*run).deletedByOthers,
-			endings:  []string{v1alpha1.ReasonRemoteJobLost},
-			attempts: 2,
-			checks:   (*run).checkLimits,
-		},
+		deletedByOthers(simulator.GoneAnswerNotFound, "are answered 404"),
+		deletedByOthers(simulator.GoneAnswerGone, "are answered 410"),
+		deletedByOthers(simulator.GoneAnswerShow, "are shown as deleted"),
 		{
 			name: "expired", fault: "jobs that vanish, expire, or are deleted by somebody else",
 			story: "the first remote job of each expires as soon as it is done, and nobody is notified",
@@ -194,13 +188,32 @@ func (r *run) few() int {
 // order has the provider misbehave; nothing ends it. What was ordered before must have happened, or the run shows nothing.
 func (r *run) order(faults ...simulator.Fault) {
 	r.Helper()
-	happened, err := r.system.API.FaultsHappened(r.ctx)
-	r.must(err)
-	if happened == 0 && r.ordered {
+	if r.replaceFaults(faults...) == 0 && r.ordered {
 		r.Errorf("nothing of what was ordered has happened")
 	}
-	r.must(r.system.API.SetFaults(r.ctx, faults...))
 	r.ordered = len(faults) > 0
+}
+
+// replaceFaults orders faults in place of those in force, and returns how often those have happened.
+func (r *run) replaceFaults(faults ...simulator.Fault) int {
+	r.Helper()
+	happened := r.noteFaults()
+	r.must(r.system.API.SetFaults(r.ctx, faults...))
+	r.inForce = faults
+	return happened
+}
+
+// noteFaults adds up, by kind, what has happened of the faults in force, and returns how much that is. It is called once before they end.
+func (r *run) noteFaults() int {
+	r.Helper()
+	happened, err := r.system.API.FaultsHappened(r.ctx)
+	r.must(err)
+	sum := 0
+	for i, f := range r.inForce {
+		r.result.Faults[f.Kind] += happened[i]
+		sum += happened[i]
+	}
+	return sum
 }
 
 // withoutLease is for systems with one manager, which need not wait for a lease.
@@ -238,12 +251,25 @@ func (r *run) outage(d time.Duration) {
 	r.wait(d)
 }
 
-// deletedByOthers deletes jobs at the provider at random moments, at most one of each object. Some objects allow no second attempt.
-func (r *run) deletedByOthers() {
+// deletedByOthers is the scenario of jobs that somebody else deletes, after which the provider answers about them in one of its ways.
+func deletedByOthers(answer simulator.GoneAnswer, how string) scenario {
+	return scenario{
+		name: "deleted-by-others-" + string(answer), fault: "jobs that vanish, expire, or are deleted by somebody else",
+		story:  "somebody else deletes jobs at the provider, while they run, when they are done, and when all is stored; afterwards they " + how,
+		system: slowJobs,
+		breaks: func(r *run) {
+			r.must(r.system.API.SetBehaviour(r.ctx, simulator.Behaviour{DeletedJob: answer}))
+			r.deleteRemoteJobs()
+		},
+		endings:  []string{v1alpha1.ReasonRemoteJobLost},
+		attempts: 2,
+		checks:   (*run).checkLimits,
+	}
+}
+
+// deleteRemoteJobs deletes jobs at the provider at random moments, at most one of each object. Some objects allow no second attempt.
+func (r *run) deleteRemoteJobs() {
 	r.Helper()
-	r.must(r.system.API.SetBehaviour(r.ctx, simulator.Behaviour{
-		DeletedJob: pick(r, simulator.GoneAnswerNotFound, simulator.GoneAnswerGone, simulator.GoneAnswerShow),
-	}))
 	r.create(r.few())
 	r.create(r.few(), func(j *v1alpha1.TranscriptionJob) { j.Spec.BackoffLimit = ptr.To[int32](0) })
 	deleted := map[types.UID]bool{}

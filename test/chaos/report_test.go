@@ -6,6 +6,7 @@ package chaos
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/transcription-operator/transcription-operator/internal/crashpoint"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
 
 // result is what came of a run.
@@ -31,6 +33,8 @@ type result struct {
 	Lost int `json:"lost"`
 	// Converged is the time from the end of the fault until every job had finished.
 	Converged time.Duration `json:"convergedNanoseconds"`
+	// Faults are how often each kind of those that the provider was ordered has happened.
+	Faults map[simulator.FaultKind]int `json:"faults,omitempty"`
 	// Crashes are the points at which programs have crashed, as ordered.
 	Crashes []string `json:"crashes,omitempty"`
 	Failed  bool     `json:"failed"`
@@ -81,6 +85,33 @@ func (r *results) unpassed() []crashpoint.Point {
 		}
 	}
 	return slices.DeleteFunc(slices.Concat(crashpoint.Manager(), crashpoint.Receiver()), func(p crashpoint.Point) bool { return passed[p] })
+}
+
+// unhappened are the kinds of faults that were ordered in some run, and have happened in none.
+func (r *results) unhappened() []simulator.FaultKind {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sums := map[simulator.FaultKind]int{}
+	for _, one := range r.all {
+		for kind, n := range one.Faults {
+			sums[kind] += n
+		}
+	}
+	maps.DeleteFunc(sums, func(_ simulator.FaultKind, n int) bool { return n > 0 })
+	return slices.Sorted(maps.Keys(sums))
+}
+
+// TestUnhappened: a kind counts as happened if it has in any run.
+func TestUnhappened(t *testing.T) {
+	happened := func(each map[simulator.FaultKind]int) result { return result{Faults: each} }
+	r := results{all: []result{
+		happened(nil),
+		happened(map[simulator.FaultKind]int{simulator.FaultReject: 0, simulator.FaultDelete: 0, simulator.FaultError: 3}),
+		happened(map[simulator.FaultKind]int{simulator.FaultReject: 1, simulator.FaultExpire: 0}),
+	}}
+	if got, want := r.unhappened(), []simulator.FaultKind{simulator.FaultDelete, simulator.FaultExpire}; !slices.Equal(got, want) {
+		t.Errorf("%q have not happened, want %q", got, want)
+	}
 }
 
 // row sums up runs. The times are those of runs that have passed: one that has failed may never have converged.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 	"github.com/transcription-operator/transcription-operator/test/harness"
 )
 
@@ -44,7 +45,8 @@ type run struct {
 	// random is what all choices come from; it is not for several goroutines.
 	random *rand.Rand
 	system *harness.System
-	// ordered says that faults of the provider are in force.
+	// inForce are the provider's faults, and ordered says that some of them have to happen.
+	inForce []simulator.Fault
 	ordered bool
 
 	mu   sync.Mutex
@@ -66,7 +68,7 @@ func execute(t *testing.T, p planned, results *results) {
 		T: t, ctx: ctx, scenario: &p.scenario, seed: p.seed, small: p.small,
 		random: rand.New(rand.NewPCG(p.seed, 1)),
 	}
-	r.result = result{Fault: p.scenario.fault, Scenario: p.scenario.name, Seed: p.seed, Small: p.small}
+	r.result = result{Fault: p.scenario.fault, Scenario: p.scenario.name, Seed: p.seed, Small: p.small, Faults: map[simulator.FaultKind]int{}}
 	r.Logf("%s: %s; seed %d", p.scenario.name, p.scenario.story, p.seed)
 	t.Cleanup(func() {
 		r.result.Failed, r.result.Jobs = t.Failed(), len(r.jobs)
@@ -79,6 +81,7 @@ func execute(t *testing.T, p planned, results *results) {
 	defer r.stop()
 	p.scenario.breaks(r)
 	r.converge()
+	r.noteFaults()
 	r.verify()
 }
 

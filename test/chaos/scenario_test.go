@@ -44,6 +44,7 @@ func scenarios() []scenario {
 		notificationScenarios(),
 		stormScenarios(),
 		orphanScenarios(),
+		leakScenarios(),
 	)
 }
 

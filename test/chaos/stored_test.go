@@ -12,11 +12,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
 // readStored reads a transcript from where the status says that it is, and checks that it is as the status says.
@@ -44,17 +47,39 @@ func (r *run) readStored(namespace string, recorded v1alpha1.StoredTranscript) (
 	return stored, nil
 }
 
+// configMapsOf are the names of the ConfigMaps that a transcript is in.
+func configMapsOf(recorded v1alpha1.StoredTranscript) []string {
+	switch {
+	case recorded.ConfigMapRef == nil:
+		return nil
+	case recorded.Parts <= 1:
+		return []string{recorded.ConfigMapRef.Name}
+	}
+	names := make([]string, 0, recorded.Parts)
+	for part := range int(recorded.Parts) {
+		names = append(names, fmt.Sprintf("%s-%02d", recorded.ConfigMapRef.Name, part))
+	}
+	return names
+}
+
+// isLeftOver reports whether a ConfigMap of a complete job is none of its transcripts. What an attempt has stored that was given up is not
+// left over: it goes with the object, since nobody may delete a ConfigMap before, and it may be all that there is of what was paid for.
+func isLeftOver(c *corev1.ConfigMap, object *v1alpha1.TranscriptionJob) bool {
+	if c.Labels[store.LabelAttempt] != strconv.Itoa(int(*object.Status.Attempt)) {
+		return false
+	}
+	return !slices.ContainsFunc(object.Status.Transcripts, func(recorded v1alpha1.StoredTranscript) bool {
+		return slices.Contains(configMapsOf(recorded), c.Name)
+	})
+}
+
 // storedBytes reads a file, or puts ConfigMaps together again.
 func (r *run) storedBytes(namespace string, recorded v1alpha1.StoredTranscript) ([]byte, error) {
 	if file := recorded.PersistentVolumeClaim; file != nil {
 		return os.ReadFile(filepath.Join(r.system.Volume, filepath.FromSlash(file.Path)))
 	}
 	var all []byte
-	for part := range int(recorded.Parts) {
-		name := recorded.ConfigMapRef.Name
-		if recorded.Parts > 1 {
-			name = fmt.Sprintf("%s-%02d", name, part)
-		}
+	for _, name := range configMapsOf(recorded) {
 		configMap := &corev1.ConfigMap{}
 		if err := cluster.Client.Get(r.ctx, client.ObjectKey{Namespace: namespace, Name: name}, configMap); err != nil {
 			return nil, err

@@ -16,9 +16,14 @@ func stormScenarios() []scenario {
 	return []scenario{
 		{
 			name: "storm", fault: "everything at once",
-			story: "the provider misbehaves in every way, notifications go astray, connections break, and processes are killed and stand still",
-			system: func(r *run) harness.SystemOptions {
-				return harness.SystemOptions{Receivers: 2, Unnotified: r.random.IntN(3) == 0, ManagerArgs: withoutLease()}
+			story:  "the provider misbehaves in every way, notifications go astray, connections break, and processes are killed and stand still",
+			breaks: (*run).storm,
+		},
+		{
+			name: "storm-polled", fault: "everything at once",
+			story: "as storm, and nobody is notified",
+			system: func(*run) harness.SystemOptions {
+				return harness.SystemOptions{Receivers: 2, Unnotified: true, ManagerArgs: withoutLease()}
 			},
 			breaks: (*run).storm,
 		},

@@ -178,7 +178,7 @@ func (r *run) countedSurplus() int {
 }
 
 // checkTranscripts: what the provider finished for a job that is there is stored, with the provider's bytes, and the status tells the
-// truth about it.
+// truth about it. That a job has ended in a way that its story justifies is no excuse; only one that is held is not looked after.
 func (r *run) checkTranscripts(f *facts) {
 	r.Helper()
 	for _, j := range r.jobs {
@@ -187,7 +187,7 @@ func (r *run) checkTranscripts(f *facts) {
 			continue
 		}
 		if !isTrue(object, v1alpha1.ConditionComplete) {
-			if id := recordedID(object); id != "" && f.remote[id].Status == "done" && !slices.Contains(r.scenario.endings, readyReason(object)) {
+			if id := recordedID(object); id != "" && f.remote[id].Status == "done" && readyReason(object) != v1alpha1.ReasonClaimedByAnotherObject {
 				r.lostf("%s: the provider has finished job %s, and the job is not complete: %s", j.name, id, describe(object))
 			}
 			continue
@@ -312,6 +312,7 @@ func (r *run) checkRestart(before *facts) {
 	}
 	r.eventually(patience, "every job was looked at after the restart", r.unexamined)
 	after := r.gather()
+	r.checkTranscripts(after)
 	for uid, object := range before.objects {
 		if now := after.objects[uid]; now == nil || !equality.Semantic.DeepEqual(object.Status, now.Status) {
 			r.Errorf("the restart has changed a status:\n%s\n%s", describe(object), describe(now))
@@ -444,19 +445,23 @@ func (r *run) checkSecrets() {
 	}
 }
 
-// checkDeletion: every ConfigMap has an owner; and when all objects are deleted they go, no finalizer holds one, and the provider keeps
+// checkDeletion: every ConfigMap has an owner, and if that is complete, its status names it; and when all objects are deleted they go, no finalizer holds one, and the provider keeps
 // none of their jobs but those that it is to keep.
 func (r *run) checkDeletion(f *facts) {
 	r.Helper()
 	configMaps := &corev1.ConfigMapList{}
 	r.must(cluster.Client.List(r.ctx, configMaps, client.InNamespace(r.system.Namespace), client.MatchingLabels{store.LabelManagedBy: store.ManagedBy}))
-	for _, c := range configMaps.Items {
+	for i := range configMaps.Items {
+		c := &configMaps.Items[i]
 		uid := types.UID(c.Labels[store.LabelJobUID])
+		object := f.objects[uid]
 		switch owned := len(c.OwnerReferences) == 1 && c.OwnerReferences[0].UID == uid; {
 		case !owned:
 			r.Errorf("nobody owns ConfigMap %s", c.Name)
-		case f.objects[uid] == nil && !r.isOurs(uid):
+		case object == nil && !r.isOurs(uid):
 			r.Errorf("ConfigMap %s belongs to an object that has never been", c.Name)
+		case object != nil && isTrue(object, v1alpha1.ConditionComplete) && isLeftOver(c, object):
+			r.Errorf("ConfigMap %s is left over: %s", c.Name, describe(object))
 		}
 	}
 	for _, object := range f.objects {

@@ -192,7 +192,7 @@ func (r *run) sendAndDelete() {
 // something between it and the provider could. It must be long enough before the manager looks for them, so that it finds both.
 func (r *run) sendTwice() {
 	r.Helper()
-	r.must(r.system.API.SetFaults(r.ctx, simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate}))
+	r.replaceFaults(simulator.Fault{Kind: simulator.FaultResponseLost, Operation: simulator.OperationCreate})
 	jobs := r.create(5)
 	r.wait(r.between(300*time.Millisecond, 600*time.Millisecond))
 	ledger, err := r.system.API.Ledger(r.ctx)
@@ -200,7 +200,7 @@ func (r *run) sendTwice() {
 	objects, err := r.objects()
 	r.must(err)
 	r.wait(lookInterval) // until the answers of those in the ledger are lost
-	r.must(r.system.API.SetFaults(r.ctx))
+	r.replaceFaults()
 	paid := (&facts{ledger: ledger}).byAttempt()
 	for _, j := range jobs {
 		claim, err := notification.ParseClaim(objects[j.uid].Annotations[notification.ClaimAnnotation])

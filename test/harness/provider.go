@@ -43,17 +43,10 @@ func (p *Provider) SetFaults(ctx context.Context, faults ...simulator.Fault) err
 	return p.admin(ctx, http.MethodPut, "/admin/faults", faults, nil)
 }
 
-// FaultsHappened is how often any of the faults in force has happened.
-func (p *Provider) FaultsHappened(ctx context.Context) (int, error) {
+// FaultsHappened is how often each of the faults in force has happened.
+func (p *Provider) FaultsHappened(ctx context.Context) ([]int, error) {
 	var each []int
-	if err := p.admin(ctx, http.MethodGet, "/admin/faults/happened", nil, &each); err != nil {
-		return 0, err
-	}
-	sum := 0
-	for _, n := range each {
-		sum += n
-	}
-	return sum, nil
+	return each, p.admin(ctx, http.MethodGet, "/admin/faults/happened", nil, &each)
 }
 
 // SetBehaviour replaces what is in force where the documentation is silent.
