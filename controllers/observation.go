@@ -318,7 +318,8 @@ func (r *JobReconciler) unavailable(ctx context.Context, p *provider, err error)
 		return pausef(v1alpha1.ReasonProviderUnavailable, max(min(answer.RetryAfter, maxPause), r.options.RetryInterval), "Speechmatics asks to slow down: %s", explain(err))
 	case speechmatics.IsUnauthorized(err) || speechmatics.IsForbidden(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), explain(err))
+		// Soon: if the Secret has a good key by now, the account's state does not change, and nothing else wakes the job.
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.RetryInterval, "%s: %s", p.keyProblem(), explain(err))
 	default:
 		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "Speechmatics cannot be asked about the job, and is asked again: %s", explain(err))
 	}

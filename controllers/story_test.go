@@ -386,6 +386,30 @@ func TestStory_keyRotation(t *testing.T) {
 	}
 }
 
+// TestStory_keyReplacedUnnoticed revokes the old key when the Secret has a new one already. The account is ready throughout, so that nothing
+// wakes the jobs that have found the old one refused.
+func TestStory_keyReplacedUnnoticed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withoutCallbacks(), withProcessing(2*time.Second), withOptions(func(o *Options) { o.RetryInterval, o.SecretInterval = time.Second, 5*time.Minute }))
+	account := w.account()
+	running := w.job("running")
+	w.awaitRecord(running)
+
+	const newKey = "sm-secret-new-key-0123456789"
+	w.secrets = append(w.secrets, newKey)
+	w.simulator.AddKey(newKey)
+	update(w, &corev1.Secret{ObjectMeta: w.meta("speechmatics")}, func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte(newKey)} })
+	w.simulator.RevokeKey(apiKey)
+	for _, job := range []*v1alpha1.TranscriptionJob{w.job("next"), running} {
+		w.awaitReason(job, v1alpha1.ReasonComplete)
+		w.wantSubmissions(job, 1)
+	}
+	w.get(account)
+	if ready := readyCondition(account.Status.Conditions); ready.Reason != v1alpha1.ReasonKeyAccepted || w.unauthorized() == 0 {
+		t.Errorf("the account's condition is %+v, and %d requests were refused: this is another story", ready, w.unauthorized())
+	}
+}
+
 // TestStory_remoteJobLost has somebody else delete the job at the provider. Another attempt brings the transcript.
 func TestStory_remoteJobLost(t *testing.T) {
 	t.Parallel()

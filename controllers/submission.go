@@ -273,7 +273,8 @@ func (r *JobReconciler) refusal(s *scope, p *provider, err error) error {
 		return pausef(v1alpha1.ReasonWaiting, min(max(answer.RetryAfter, minPause), maxPause), "Speechmatics asks to slow down: %s", s.explain(answer))
 	case speechmatics.IsUnauthorized(err):
 		r.refused(p)
-		return pausef(v1alpha1.ReasonAccountNotReady, r.options.SecretInterval, "%s: %s", p.keyProblem(), s.explain(answer))
+		// Soon: if the Secret has a good key by now, the account's state does not change, and nothing else wakes the job.
+		return pausef(v1alpha1.ReasonAccountNotReady, r.options.RetryInterval, "%s: %s", p.keyProblem(), s.explain(answer))
 	case speechmatics.IsForbidden(err):
 		// An option that the contract does not cover, credit that is used up, or a key that has expired: which one it is, nobody
 		// documents. Trying the key tells the last one.
