@@ -1,7 +1,10 @@
 # Copyright The transcription-operator Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# One image per program: docker build --build-arg PROGRAM=manager|webhook-receiver .
+# One image per program, for every platform that Go compiles for: the compiler runs on the builder's own (BuildKit).
+#
+#   docker build --build-arg PROGRAM=manager|webhook-receiver|speechmatics-simulator --build-arg VERSION=v1.2.3 .
+#   docker buildx build --platform linux/amd64,linux/arm64 --push …
 
 FROM --platform=$BUILDPLATFORM golang:1.26 AS builder
 WORKDIR /workspace
@@ -17,6 +20,8 @@ RUN CGO_ENABLED=0 GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH} go build -trimpat
     -o /program "./cmd/${PROGRAM:?give --build-arg PROGRAM}"
 
 FROM gcr.io/distroless/static:nonroot
+ARG VERSION=dev
+LABEL org.opencontainers.image.version=${VERSION}
 LABEL org.opencontainers.image.source=https://github.com/transcription-operator/transcription-operator
 LABEL org.opencontainers.image.licenses=Apache-2.0
 COPY --from=builder /program /program

@@ -12,7 +12,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 CHART := charts/transcription-operator
 # What `generate` and `manifests` write; `verify` writes them again elsewhere and compares.
 GENERATED := api config/crd/bases $(CHART)/files docs/metrics.md
-GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/cluster
+GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/kind hack/images hack/cluster hack/cluster/runtime hack/cluster/coredns
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -20,6 +20,10 @@ CONTAINER_TOOL ?= docker
 IMAGE_PREFIX ?= transcription-operator
 MANAGER_IMG ?= $(IMAGE_PREFIX)/manager:$(VERSION)
 RECEIVER_IMG ?= $(IMAGE_PREFIX)/webhook-receiver:$(VERSION)
+# The programs that run in clusters, the last one in tests and demonstrations only.
+IMAGES := manager webhook-receiver speechmatics-simulator
+# What images are built for: `docker-build` takes several, separated by commas, and `images` one.
+PLATFORM ?= linux/$(shell go env GOARCH)
 
 # What `deploy` and `build-installer` render.
 OVERLAY ?= config/default
@@ -41,12 +45,13 @@ REPORT ?= bin/chaos.md
 # The packages that run the whole system as processes. `test` runs them by themselves: beside them, other tests would wait too long.
 WHOLE_SYSTEM := /test/(chaos|isolation)$$
 # The packages that `test` does not run: each has a target of its own.
-SEPARATE := /test/(metrics)$$
+SEPARATE := /test/(e2e|metrics)$$
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 
 # One way to build, so that the compiler's cache serves all.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+DOCKER_BUILD = $(CONTAINER_TOOL) build --platform $(PLATFORM) --build-arg VERSION=$(VERSION)
 CONTROLLER_GEN = $$(hack/tool.sh controller-gen)
 GOLANGCI_LINT = $$(hack/tool.sh golangci-lint)
 KUSTOMIZE = $$(hack/tool.sh kustomize)
@@ -114,6 +119,7 @@ test: ## Run all tests with the race detector, then each fuzz target for FUZZTIM
 		grep -E ' states, |there is no|^(ok|---)' bin/model.txt; \
 		go test $(RACE) $(GOTESTFLAGS) -p 1 $$(go list ./... | grep -E '$(WHOLE_SYSTEM)')
 	go test $(RACE) -tags chaos ./internal/crashpoint
+	go -C hack/images test ./...
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
 .PHONY: test-metrics
@@ -138,6 +144,10 @@ chaos: ## Break processes, connections and answers for DURATION, and check that 
 	@mkdir -p bin
 	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 0 -v ./test/chaos -run '^TestChaos$$' \
 		-chaos.duration=$(DURATION) -chaos.seed=$(SEED) -chaos.only='$(ONLY)' -chaos.small=$(SMALL) -chaos.report='$(abspath $(REPORT))'
+
+.PHONY: test-e2e
+test-e2e: ## Install into a real cluster and transcribe while pods are rolled, killed and upgraded: docs/e2e.md (needs Docker, or Linux and root).
+	hack/e2e.sh
 
 .PHONY: demo
 demo: build bin/control-plane ## Transcribe real files through the real programs, on this machine, and check the results.
@@ -171,7 +181,7 @@ verify-modules: # Every go.mod and go.sum is tidy.
 .PHONY: verify-scripts
 verify-scripts: # Shell scripts pass shellcheck, where there is one.
 	@if command -v shellcheck >/dev/null; then \
-		shellcheck hack/*.sh .ci/run; \
+		shellcheck hack/*.sh hack/cluster/*.sh .ci/run; \
 	else \
 		echo "verify: no shellcheck here; the scripts were not checked (apt-get install shellcheck)"; \
 	fi
@@ -183,9 +193,14 @@ build: ## Build the programs of cmd/ into bin/.
 	$(GO_BUILD) -ldflags "-s -w -X $(MODULE)/internal/version.Version=$(VERSION)" -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 
 .PHONY: docker-build
-docker-build: ## Build the images MANAGER_IMG and RECEIVER_IMG (with CONTAINER_TOOL).
-	$(CONTAINER_TOOL) build --build-arg PROGRAM=manager --build-arg VERSION=$(VERSION) -t $(MANAGER_IMG) .
-	$(CONTAINER_TOOL) build --build-arg PROGRAM=webhook-receiver --build-arg VERSION=$(VERSION) -t $(RECEIVER_IMG) .
+docker-build: ## Build the images of MANAGER_IMG, RECEIVER_IMG and the simulator for PLATFORM (with CONTAINER_TOOL).
+	$(DOCKER_BUILD) --build-arg PROGRAM=manager -t $(MANAGER_IMG) .
+	$(DOCKER_BUILD) --build-arg PROGRAM=webhook-receiver -t $(RECEIVER_IMG) .
+	$(DOCKER_BUILD) --build-arg PROGRAM=speechmatics-simulator -t $(IMAGE_PREFIX)/speechmatics-simulator:$(VERSION) .
+
+.PHONY: images
+images: ## Build the images as archives in bin/images, without a registry or an engine, for PLATFORM (linux/amd64, linux/arm64).
+	PLATFORM=$(PLATFORM) VERSION=$(VERSION) IMAGE_PREFIX=$(IMAGE_PREFIX) hack/images.sh $(IMAGES)
 
 .PHONY: build-installer
 build-installer: manifests generate ## Write dist/install.yaml: all that a cluster needs, with the images MANAGER_IMG and RECEIVER_IMG.

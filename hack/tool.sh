@@ -7,9 +7,9 @@
 #   "$(hack/tool.sh kustomize)" build config/default
 #
 # The tools and their versions are the `tool` lines of hack/tools/go.mod; golangci-lint and helm, whose dependencies would
-# fight with the others', have hack/tools/lint and hack/tools/helm to themselves. A tool is built once and kept in the user's
-# cache folder, keyed by its module's pins and the Go version: a changed pin is another folder, and another clone of this
-# repository finds what the first one built (golangci-lint takes two minutes on two cores, helm three).
+# fight with the others', have hack/tools/lint and hack/tools/helm to themselves, and kind, which is seldom needed, hack/kind. A tool is
+# built once and kept in the user's cache folder, keyed by its module's pins and the Go version: a changed pin is another folder, and
+# another clone of this repository finds what the first one built (golangci-lint takes two minutes on two cores, helm three).
 #
 # Environment:
 #   XDG_CACHE_HOME   the cache folder's parent (default ~/.cache)
@@ -18,13 +18,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'tool: %s\n' "$*" >&2; }
 
-name=${1:?usage: hack/tool.sh controller-gen|golangci-lint|helm|kustomize|setup-envtest}
+name=${1:?usage: hack/tool.sh controller-gen|golangci-lint|helm|kind|kustomize|setup-envtest}
 module=hack/tools
 case $name in
   controller-gen) package=sigs.k8s.io/controller-tools/cmd/controller-gen ;;
   kustomize) package=sigs.k8s.io/kustomize/kustomize/v5 ;;
   setup-envtest) package=sigs.k8s.io/controller-runtime/tools/setup-envtest ;;
   helm) module=hack/tools/helm package=helm.sh/helm/v4/cmd/helm ;;
+  kind) module=hack/kind package=sigs.k8s.io/kind ;;
   golangci-lint)
     # golangci-lint with the Kubernetes API linter compiled in; the versions of both are hack/tools/lint's.
     module=hack/tools/lint package=sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Copyright The transcription-operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# e2e.sh: runs test/e2e in a cluster of its own, which it starts and removes.
+#
+#   make test-e2e
+#   KEEP=yes make test-e2e      leaves the cluster, and says how to reach and to remove it
+#
+# Where a Docker engine answers, the cluster is kind's (hack/kind); elsewhere it is hack/cluster.sh's, which needs root. The tests are the
+# same. (That kind's way works could not be tried where this was written.)
+#
+# Environment:
+#   E2E_CLUSTER   kind or node: which of the two, whatever there is
+#   KEEP          not empty: do not remove the cluster
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The tag that the kustomizations of test/e2e name.
+readonly version=e2e programs=(manager webhook-receiver speechmatics-simulator)
+readonly name=transcription-operator-e2e
+
+main() {
+  local kind=${E2E_CLUSTER:-}
+  if [ -z "$kind" ]; then
+    if docker_answers; then kind=kind; else kind=node; fi
+  fi
+  case $kind in
+    kind | node) ;;
+    *)
+      echo "e2e: E2E_CLUSTER is kind or node, not $kind" >&2
+      exit 2
+      ;;
+  esac
+  heading "Building the images"
+  mapfile -t archives < <(VERSION=$version hack/images.sh "${programs[@]}")
+  [ "${#archives[@]}" = "${#programs[@]}" ] || exit 1
+  heading "Starting a cluster ($kind)"
+  if [ "$kind" = kind ]; then trap kind_down EXIT; else trap node_down EXIT; fi
+  "${kind}_up"
+  "${kind}_load" "${archives[@]}"
+  heading "Running the tests"
+  go test -count=1 -timeout 20m -v ./test/e2e -e2e.kubeconfig="$kubeconfig" -e2e.kubectl="$(hack/control-plane.sh)/kubectl" \
+    -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)"
+}
+
+heading() { printf 'e2e: %s (after %d s)\n' "$*" "$SECONDS"; }
+
+docker_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }
+
+# --- kind
+
+kind_up() {
+  kubeconfig=$(mktemp)
+  "$(hack/tool.sh kind)" create cluster --name "$name" --config hack/kind/cluster.yaml --kubeconfig "$kubeconfig" --wait 3m
+}
+
+kind_load() {
+  local archive
+  for archive in "$@"; do "$(hack/tool.sh kind)" load image-archive "$archive" --name "$name"; done
+}
+
+kind_down() {
+  if [ -n "${KEEP:-}" ]; then
+    echo "e2e: the cluster stays: export KUBECONFIG=$kubeconfig; $(hack/tool.sh kind) delete cluster --name $name"
+    return
+  fi
+  "$(hack/tool.sh kind)" delete cluster --name "$name"
+  rm -f "${kubeconfig:-}"
+}
+
+# --- the project's own
+
+node_up() { kubeconfig=$(hack/cluster.sh up); }
+
+node_load() { hack/cluster.sh load "$@"; }
+
+node_down() {
+  if [ -n "${KEEP:-}" ]; then
+    echo "e2e: the cluster stays: export KUBECONFIG=${kubeconfig:-}; hack/cluster.sh down"
+    return
+  fi
+  hack/cluster.sh down
+}
+
+main

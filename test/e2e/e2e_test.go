@@ -1,0 +1,54 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"flag"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+var (
+	kubeconfigFlag = flag.String("e2e.kubeconfig", "", "kubeconfig of a cluster that may be used up; without one, the tests are skipped")
+	kubectlFlag    = flag.String("e2e.kubectl", "kubectl", "the program kubectl")
+	kustomizeFlag  = flag.String("e2e.kustomize", "kustomize", "the program kustomize")
+	systemFlag     = flag.String("e2e.system", "system", "the kustomization beside the tests that is installed")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestEndToEnd is one story: a step begins where the one before has ended, and after one that fails no other is begun.
+func TestEndToEnd(t *testing.T) {
+	c := connect(t)
+	for _, step := range []struct {
+		name string
+		does func(*testing.T, *cluster)
+	}{
+		{"Provider", startProvider},
+		{"InstallWithKustomize", installWithKustomize},
+		{"PodsAreRestricted", podsAreRestricted},
+		{"EverySourceAndStore", everySourceAndStore},
+		{"ReceiverRolled", receiverRolled},
+		{"ManagerKilled", managerKilled},
+		{"LeaderHandsOver", leaderHandsOver},
+		{"NotificationKeyRotated", notificationKeyRotated},
+		{"APIKeyRotated", apiKeyRotated},
+		{"Uninstall", uninstall},
+		{"Upgrade", upgrade},
+		{"NoSecretIsTold", noSecretIsTold},
+	} {
+		passed := t.Run(step.name, func(t *testing.T) {
+			t.Cleanup(func() {
+				if t.Failed() {
+					c.explain(t)
+				}
+			})
+			step.does(t, c)
+		})
+		if !passed {
+			t.Fatalf("the steps after %s were not begun", step.name)
+		}
+	}
+}

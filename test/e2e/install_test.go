@@ -1,0 +1,173 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"regexp"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+)
+
+const (
+	managerDeployment  = "transcription-operator-manager"
+	receiverDeployment = "transcription-operator-webhook-receiver"
+	keysSecret         = "notification-keys"
+)
+
+// operatorPattern is in the names of all that belongs to the operator and to no namespace.
+var operatorPattern = regexp.MustCompile(`transcription-(operator|system)`)
+
+// installWithKustomize follows the README's way: apply, and wait.
+func installWithKustomize(t *testing.T, c *cluster) {
+	c.install(t, *systemFlag)
+	c.prepareUser(t)
+	c.createAccount(t)
+}
+
+// install installs a kustomization and waits until all of it is ready.
+func (c *cluster) install(t *testing.T, kustomization string) {
+	t.Helper()
+	c.apply(t, c.build(t, kustomization))
+	c.ready(t)
+}
+
+// ready waits until every pod of the operator is ready, and remembers what it must not tell.
+func (c *cluster) ready(t *testing.T) {
+	t.Helper()
+	c.kubectl(t, "wait", "--for=condition=Established", "crd", "--all", "--timeout="+patience.String())
+	c.rolledOut(t, operatorNamespace, receiverDeployment, managerDeployment)
+	c.kubectl(t, "apply", "--server-side", "-f", "test/e2e/volume-reader.yaml")
+	c.kubectl(t, "-n", operatorNamespace, "wait", "--for=condition=Ready", "pod/"+readerName, "--timeout="+patience.String())
+	c.rememberKeys(t)
+}
+
+// rememberKeys remembers the notifications' keys, whoever made them.
+func (c *cluster) rememberKeys(t *testing.T) {
+	t.Helper()
+	keys := &corev1.Secret{}
+	must(t, c.client.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: keysSecret}, keys))
+	if len(keys.Data) == 0 {
+		t.Fatalf("the Secret %s is empty", keysSecret)
+	}
+	for name, key := range keys.Data {
+		sum := sha256.Sum256(key) // tells one from the next without telling it
+		c.secrets[fmt.Sprintf("%s %s %x", keysSecret, name, sum[:4])] = string(key)
+	}
+}
+
+// podsAreRestricted: the namespace refuses other pods, so that those that run there are restricted; and they are as many as is said.
+func podsAreRestricted(t *testing.T, c *cluster) {
+	privileged := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "privileged"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "none", SecurityContext: &corev1.SecurityContext{}}}},
+	}
+	if err := c.client.Create(t.Context(), privileged, client.DryRunAll); !apierrors.IsForbidden(err) {
+		t.Errorf("a pod that is not restricted is not refused: %v", err)
+	}
+	for component, want := range map[string]int{"manager": 1, "webhook-receiver": 2} {
+		pods, err := c.podsOf(t.Context(), component)
+		must(t, err)
+		if len(pods) != want {
+			t.Errorf("there are %d pods of the %s, wanted %d", len(pods), component, want)
+		}
+		for i := range pods {
+			for _, status := range pods[i].Status.ContainerStatuses {
+				if !status.Ready || status.RestartCount > 0 {
+					t.Errorf("%s is not well: %+v", pods[i].Name, status)
+				}
+			}
+		}
+	}
+}
+
+// everySourceAndStore transcribes media of every source, and keeps transcripts in every store.
+func everySourceAndStore(t *testing.T, c *cluster) {
+	p := c.withProvider(t)
+	var created []*v1alpha1.TranscriptionJob
+	for _, source := range []option{fromURL, fromURLInSecret, fromConfigMap, fromSecret} {
+		for _, store := range []option{toConfigMap, toKeptConfigMap, toVolume} {
+			created = append(created, c.create(t, source, store))
+		}
+	}
+	// As users wait.
+	c.kubectl(t, "-n", userNamespace, "wait", "--for=condition=Finished", "transcriptionjobs", "--all", "--timeout="+patience.String())
+	jobs := c.complete(t, p, created)
+	tries := c.allNotified(t, jobs)
+	t.Logf("%d jobs of four sources and three stores are complete; notifications took %d tries", len(jobs), tries)
+
+	claim := &corev1.PersistentVolumeClaim{}
+	must(t, c.client.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: volumeClaim}, claim))
+	if claim.Status.Phase != corev1.ClaimBound || claim.Spec.StorageClassName == nil {
+		t.Errorf("the claim was not provisioned: %+v", claim.Status)
+	}
+}
+
+// uninstall removes the operator as docs/uninstall.md says. What was promised to stay is still there, nothing else is.
+func uninstall(t *testing.T, c *cluster) {
+	p := c.withProvider(t)
+	kept := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toKeptConfigMap)})[0]
+	gone := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toConfigMap)})[0]
+	running := c.create(t, fromURL, toConfigMap)
+
+	c.kubectl(t, "delete", "transcriptionjobs", "--all", "--all-namespaces", "--timeout="+patience.String())
+	c.delete(t, c.build(t, *systemFlag))
+
+	c.checkStored(t, kept, true)
+	c.checkStored(t, gone, false)
+	for _, entry := range p.submissions(t)[running.UID] {
+		if entry.Status == "running" {
+			t.Errorf("the provider still works on a job whose object is gone: %+v", entry)
+		}
+	}
+	c.checkNothingLeft(t)
+}
+
+// delete deletes what manifests name, as `make undeploy` does, and waits until it is gone.
+func (c *cluster) delete(t *testing.T, manifests string) {
+	t.Helper()
+	_, err := c.command(t.Context(), manifests, *kubectlFlag, "delete", "--ignore-not-found", "--timeout="+patience.String(), "-f", "-")
+	must(t, err)
+}
+
+// checkStored checks whether the ConfigMap of a job's transcript is there.
+func (c *cluster) checkStored(t *testing.T, job *v1alpha1.TranscriptionJob, wanted bool) {
+	t.Helper()
+	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Status.Transcripts[0].ConfigMapRef.Name}
+	eventually(t, "ConfigMap "+key.Name, func(ctx context.Context) error {
+		err := c.client.Get(ctx, key, &corev1.ConfigMap{})
+		switch {
+		case err == nil && !wanted:
+			return fmt.Errorf("it is still there")
+		case apierrors.IsNotFound(err) && !wanted:
+			return nil
+		}
+		return err
+	})
+}
+
+// checkNothingLeft checks that no object of the operator's is left in the cluster.
+func (c *cluster) checkNothingLeft(t *testing.T) {
+	t.Helper()
+	for _, kind := range []string{
+		"namespaces", "customresourcedefinitions", "clusterroles", "clusterrolebindings",
+		"validatingadmissionpolicies", "validatingwebhookconfigurations", "mutatingwebhookconfigurations",
+	} {
+		eventually(t, kind+" are gone", func(ctx context.Context) error {
+			output, err := c.command(ctx, "", *kubectlFlag, "get", kind, "--output=name")
+			if err == nil && operatorPattern.MatchString(output) {
+				err = fmt.Errorf("there are: %s", output)
+			}
+			return err
+		})
+	}
+}

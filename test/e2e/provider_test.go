@@ -1,0 +1,97 @@
+// Copyright The transcription-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/transcription-operator/transcription-operator/notification"
+	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
+	"github.com/transcription-operator/transcription-operator/test/harness"
+)
+
+const (
+	providerURL = "http://simulator.provider.svc.cluster.local"
+	// recording is the one that most jobs transcribe, and recordingWords what is said in it.
+	recording      = "greeting.ogg"
+	recordingWords = "greeting.txt"
+)
+
+// provider is the simulator, asked and ordered past the operator.
+type provider struct {
+	*harness.Provider
+}
+
+// startProvider starts the simulator, with the samples' recordings to fetch.
+func startProvider(t *testing.T, c *cluster) {
+	c.createNamespace(t, userNamespace)
+	manifests := c.build(t, "provider")
+	// Pods do not start before their Secrets and ConfigMaps are there, so that the order does not matter.
+	c.apply(t, manifests)
+	c.createSecret(t, providerNamespace, "api-key", corev1.SecretTypeOpaque, map[string]string{"apiKey": c.newSecret("API key")})
+	must(t, c.client.Create(t.Context(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: providerNamespace, Name: "media"},
+		BinaryData: map[string][]byte{recording: media(t, recording), recordingWords: media(t, recordingWords)},
+	}))
+	c.rolledOut(t, providerNamespace, "simulator")
+}
+
+// media is one of the samples' recordings, or what is said in it.
+func media(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(harness.Root(), "config", "samples", "media", name))
+	must(t, err)
+	return content
+}
+
+// withProvider reaches the simulator until the test ends.
+func (c *cluster) withProvider(t *testing.T) *provider {
+	t.Helper()
+	address := c.forward(t, providerNamespace, "service/simulator", "80")
+	return &provider{harness.NewProvider("http://"+address, c.secrets["API key"])}
+}
+
+// submissions are the jobs that the provider has ever accepted for each object.
+func (p *provider) submissions(t *testing.T) map[types.UID][]simulator.LedgerEntry {
+	t.Helper()
+	ledger, err := p.Ledger(t.Context())
+	must(t, err)
+	submissions := map[types.UID][]simulator.LedgerEntry{}
+	for _, entry := range ledger {
+		reference, err := notification.ParseReference(entry.Reference)
+		if err != nil {
+			t.Errorf("the provider has job %s that nobody could tell the object of: %v", entry.JobID, err)
+			continue
+		}
+		submissions[reference.UID] = append(submissions[reference.UID], entry)
+	}
+	return submissions
+}
+
+// attempt is one try of the provider's to notify, and what came of it: nothing, if it was received.
+type attempt struct {
+	jobID, failure string
+}
+
+var attemptPattern = regexp.MustCompile(`(?m)^.* msg=notification job=(\S+) .* attempt=[0-9]+ error=("(?:[^"\\]|\\.)*"|\S*)$`)
+
+// notificationAttempts are all such tries, by the provider's log.
+func (c *cluster) notificationAttempts() []attempt {
+	var attempts []attempt
+	for _, found := range attemptPattern.FindAllStringSubmatch(c.record.logsOf(providerNamespace+"/simulator-"), -1) {
+		failure := found[2]
+		if failure == `""` {
+			failure = ""
+		}
+		attempts = append(attempts, attempt{found[1], failure})
+	}
+	return attempts
+}
