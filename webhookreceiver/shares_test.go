@@ -15,11 +15,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 )
 
@@ -129,6 +134,97 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Errorf("it is not served when another one has ended: %v", err)
 	}
 }
+
+// Connections that take all that the public door has, and then do nothing, end by themselves: the door opens again, as it is shipped, however
+// they came to be idle.
+func TestIdleConnectionsEnd(t *testing.T) {
+	target := notification.Target{Namespace: "default", Name: "standup", UID: "6f1f0a5e-3a52-4c0e-9d2e-0123456789ab", Attempt: 1}
+	keyring, err := notification.NewKeyring(signingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := keyring.Token(notification.PurposeCallback, target)
+	nobodys := interceptor.NewClient(env.Client, interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+		return apierrors.NewNotFound(v1alpha1.SchemeGroupVersion.WithResource("transcriptionjobs").GroupResource(), key.Name)
+	}})
+	for name, tt := range map[string]struct {
+		request string
+		most    time.Duration
+	}{
+		"nothing":                                {"", readHeaderTimeout},
+		"half a line":                            {"POST / HT", readHeaderTimeout},
+		"half a header":                          {"POST " + target.Path() + " HTTP/1.1\r\nX: ", readHeaderTimeout},
+		"a request that is refused, and no body": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", defaultBodyStall + time.Second},
+		"a request that is answered": {
+			"POST " + target.Path() + "?id=" + jobID + "&status=success HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\nContent-Length: 0\r\n\r\n", idleTimeout,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scratch := newScratch(t)
+			synctest.Test(t, func(t *testing.T) {
+				listener := &pipes{accepted: make(chan net.Conn, maxConnections+1), closed: make(chan struct{})}
+				s := New(Options{Client: nobodys, Keys: keyring, Scratch: scratch})
+				endpoint := s.endpoint("public", listener, s.public)
+				var running sync.WaitGroup
+				running.Go(func() {
+					if err := endpoint.serve(); err != nil {
+						t.Error(err)
+					}
+				})
+				began := time.Now()
+				for range maxConnections {
+					running.Go(func() { _, _ = io.Copy(io.Discard, listener.dial(tt.request)) })
+				}
+				synctest.Wait()
+				next := bufio.NewReader(listener.dial("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+				if _, err := next.Peek(1); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took < time.Second || took > tt.most {
+					t.Errorf("the door was shut for %s, want %s at most", took, tt.most)
+				}
+				if err := endpoint.server.Close(); err != nil {
+					t.Error(err)
+				}
+				_, _ = io.Copy(io.Discard, next)
+				running.Wait()
+			})
+		})
+	}
+}
+
+// pipes is a listener for connections within the process, which know no other time than the test's.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+}
+
+// dial opens a connection and sends something, as soon as the other end takes it.
+func (p *pipes) dial(request string) net.Conn {
+	here, there := net.Pipe()
+	p.accepted <- there
+	go func() { _, _ = io.WriteString(here, request) }()
+	return here
+}
+
+// Accept implements net.Listener.
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case connection := <-p.accepted:
+		return connection, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (p *pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+// Addr implements net.Listener.
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
 
 // heap is how much memory is in use.
 func heap() uint64 {

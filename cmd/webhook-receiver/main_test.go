@@ -40,7 +40,7 @@ func TestProgram(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(keys, notification.SigningKeyFile), signing, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config, err := parseFlags([]string{"--notification-keys=" + keys, "--volume=transcripts=" + volume, "--public-bind-address=127.0.0.1:0",
+	config, err := parseFlags([]string{"--notification-keys=" + keys, "--volume=transcripts=" + volume, "--body-max-bytes=64Mi", "--public-bind-address=127.0.0.1:0",
 		"--internal-bind-address=127.0.0.1:0", "--metrics-bind-address=0", "--health-probe-bind-address=0"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
@@ -82,18 +82,26 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("Good morning.\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "text/plain")
-	req.Header.Set("Authorization", notification.Authorization(keyring.Token(notification.PurposeCallback, target)))
-	res, err := (&http.Client{Timeout: 20 * time.Second}).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusNoContent {
-		t.Errorf("status %d, %v", res.StatusCode, err)
+	for _, request := range []struct {
+		text string
+		want int
+	}{
+		{strings.Repeat("a", minBodyBytes+1), http.StatusRequestEntityTooLarge},
+		{"Good morning.\n", http.StatusNoContent},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(request.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "text/plain")
+		req.Header.Set("Authorization", notification.Authorization(keyring.Token(notification.PurposeCallback, target)))
+		res, err := (&http.Client{Timeout: 20 * time.Second}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != request.want {
+			t.Errorf("%d bytes are answered %d, %v; want %d", len(request.text), res.StatusCode, err, request.want)
+		}
 	}
 	var after v1alpha1.TranscriptionJob
 	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(job), &after); err != nil {
