@@ -38,8 +38,11 @@ func render(t *testing.T, kustomization string) []*unstructured.Unstructured {
 	return decode(t, run(t, kustomize(), "build", kustomization))
 }
 
-// kustomize is where the tool is.
-var kustomize = sync.OnceValue(func() string { return tool("kustomize") })
+// Where the tools are.
+var (
+	kustomize = sync.OnceValue(func() string { return tool("kustomize") })
+	helmTool  = sync.OnceValue(func() string { return tool("helm") })
+)
 
 // tool is where a pinned tool is.
 func tool(name string) string {
