@@ -86,6 +86,10 @@ manifests: ## Generate the CRDs, and copy them and the roles into the chart.
 	cp config/crd/bases/*.yaml $(CHART)/files/crds/
 	cp config/rbac/*role.yaml config/rbac/user_roles.yaml $(CHART)/files/rbac/
 
+.PHONY: accept-crds
+accept-crds: manifests ## Take what is new in the CRDs for accepted: from then on it has to stay (internal/crdcompat).
+	go test ./internal/crdcompat -run '^TestCRDs$$' -accept
+
 .PHONY: fmt
 fmt: ## Format the Go code (gofmt, goimports).
 	$(GOLANGCI_LINT) fmt
