@@ -227,6 +227,9 @@ uninstall: manifests ## Remove the CRDs, and with them every TranscriptionJob an
 deploy: build-installer ## Install the CRDs, the manager and the webhook receiver.
 	$(KUBECTL) apply --server-side -f dist/install.yaml
 
+# What users have stays: the CRDs with all jobs and accounts, the namespace, its claims and Secrets (docs/uninstall.md).
 .PHONY: undeploy
-undeploy: uninstall build-installer ## Remove all that `deploy` installed, with every TranscriptionJob and account.
-	$(KUBECTL) delete --ignore-not-found --timeout=5m -f dist/install.yaml
+undeploy: ## Remove the manager, the webhook receiver and their rights, and nothing of the users'.
+	$(KUBECTL) delete deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets \
+		--namespace $(NAMESPACE) -l app.kubernetes.io/name=transcription-operator
+	$(KUBECTL) delete clusterroles,clusterrolebindings -l app.kubernetes.io/name=transcription-operator
