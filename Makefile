@@ -80,11 +80,12 @@ generate: ## Generate DeepCopy methods and apply configurations, and the referen
 	mv docs/metrics.md.tmp docs/metrics.md
 
 .PHONY: manifests
-manifests: ## Generate the CRDs, and copy them and the roles into the chart.
+manifests: ## Generate the CRDs, and copy them, the roles, the alerts and the dashboard into the chart.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
-	mkdir -p $(CHART)/files/crds $(CHART)/files/rbac
+	mkdir -p $(CHART)/files/crds $(CHART)/files/rbac $(CHART)/files/monitoring
 	cp config/crd/bases/*.yaml $(CHART)/files/crds/
 	cp config/rbac/*role.yaml config/rbac/user_roles.yaml $(CHART)/files/rbac/
+	cp config/prometheus/alerts.yaml config/grafana/transcription-operator.json $(CHART)/files/monitoring/
 
 .PHONY: accept-crds
 accept-crds: manifests ## Take what is new in the CRDs for accepted: from then on it has to stay (internal/crdcompat).

@@ -64,6 +64,7 @@ func TestChartIsTheSame(t *testing.T) {
 		"transcripts-volume": {"config/overlays/transcripts-volume", []string{values("transcripts-volume")}},
 		"public-ingress":     {withComponent(t, "config/overlays/public-ingress", "cert-manager"), []string{values("public-ingress")}},
 		"public-gateway":     {"config/overlays/public-gateway", []string{values("public-gateway")}},
+		"monitoring":         {"config/overlays/monitoring", []string{values("monitoring")}},
 		"egress-proxy":       {withComponent(t, "config/default", "egress-proxy"), []string{values("egress-proxy")}},
 		"provider-addresses": {withComponent(t, "config/default", "provider-addresses"), []string{values("provider-addresses")}},
 	} {
