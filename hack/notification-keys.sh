@@ -76,7 +76,7 @@ older_jobs() {
   [ -z "${JOBS_IN:-}" ] || read -r -a namespaces <<<"$JOBS_IN"
   for where in "${namespaces[@]}"; do
     [ "$where" = --all-namespaces ] || where=--namespace=$where
-    jobs=$("${kubectl[@]}" get transcriptionjobs "$where" \
+    jobs=$("${kubectl[@]}" get transcriptionjobs.transcription-operator.io "$where" \
       -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}|{.status.startTime}|{.status.completionTime}{"\n"}{end}')
     while IFS='|' read -r job started completed; do
       if [ -n "$started" ] && [ -z "$completed" ] && [[ ! $started > $1 ]]; then printf '%s\n' "$job"; fi

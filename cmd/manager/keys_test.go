@@ -116,11 +116,11 @@ type firstLine struct {
 	write func()
 }
 
-func (l *firstLine) Init(logr.RuntimeInfo)                  {}
-func (l *firstLine) Enabled(int) bool                       { return true }
-func (l *firstLine) WithValues(...any) logr.LogSink         { return l }
-func (l *firstLine) WithName(string) logr.LogSink           { return l }
-func (l *firstLine) Error(err error, msg string, kv ...any) { l.Info(0, msg, kv...) }
+func (l *firstLine) Init(logr.RuntimeInfo)                {}
+func (l *firstLine) Enabled(int) bool                     { return true }
+func (l *firstLine) WithValues(...any) logr.LogSink       { return l }
+func (l *firstLine) WithName(string) logr.LogSink         { return l }
+func (l *firstLine) Error(_ error, msg string, kv ...any) { l.Info(0, msg, kv...) }
 func (l *firstLine) Info(int, string, ...any) {
 	if l.lines++; l.lines == 1 {
 		l.write()

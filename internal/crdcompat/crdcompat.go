@@ -24,7 +24,7 @@ func Incompatibilities(before, after *apiextensionsv1.CustomResourceDefinition) 
 	for _, version := range before.Spec.Versions {
 		i := slices.IndexFunc(after.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == version.Name })
 		if i < 0 {
-			c.report("the version %s is gone", version.Name)
+			c.reportf("the version %s is gone", version.Name)
 			continue
 		}
 		c.in(" "+version.Name).version(&version, &after.Spec.Versions[i])
@@ -40,7 +40,7 @@ type comparison struct {
 
 func (c comparison) in(place string) comparison { return comparison{at: c.at + place, found: c.found} }
 
-func (c comparison) report(format string, args ...any) {
+func (c comparison) reportf(format string, args ...any) {
 	*c.found = append(*c.found, c.at+": "+fmt.Sprintf(format, args...))
 }
 
@@ -58,14 +58,14 @@ func (c comparison) identity(before, after *apiextensionsv1.CustomResourceDefini
 
 func (c comparison) same(what, before, after string) {
 	if before != after {
-		c.report("%s was %q, and is %q", what, before, after)
+		c.reportf("%s was %q, and is %q", what, before, after)
 	}
 }
 
 func (c comparison) keeps(what string, before, after []string) {
 	for _, name := range before {
 		if !slices.Contains(after, name) {
-			c.report("%s %q is gone", what, name)
+			c.reportf("%s %q is gone", what, name)
 		}
 	}
 }
@@ -73,19 +73,19 @@ func (c comparison) keeps(what string, before, after []string) {
 // version compares what one version offers. That it is no longer the one that is stored, or that it warns, takes nothing away.
 func (c comparison) version(before, after *apiextensionsv1.CustomResourceDefinitionVersion) {
 	if before.Served && !after.Served {
-		c.report("it is not served any more")
+		c.reportf("it is not served any more")
 	}
 	c.subresources(before.Subresources, after.Subresources)
 	for _, field := range before.SelectableFields {
 		if !slices.Contains(after.SelectableFields, field) {
-			c.report("objects cannot be selected by %s any more", field.JSONPath)
+			c.reportf("objects cannot be selected by %s any more", field.JSONPath)
 		}
 	}
 	if before.Schema == nil || before.Schema.OpenAPIV3Schema == nil {
 		return
 	}
 	if after.Schema == nil || after.Schema.OpenAPIV3Schema == nil {
-		c.report("there is no schema any more")
+		c.reportf("there is no schema any more")
 		return
 	}
 	c.schema(before.Schema.OpenAPIV3Schema, after.Schema.OpenAPIV3Schema)
@@ -100,9 +100,9 @@ func (c comparison) subresources(before, after *apiextensionsv1.CustomResourceSu
 	}
 	// One that appears changes what a write of the whole object writes.
 	if (before.Status == nil) != (after.Status == nil) {
-		c.report("the subresource status has come or gone")
+		c.reportf("the subresource status has come or gone")
 	}
 	if before.Scale != nil && (after.Scale == nil || *before.Scale != *after.Scale) {
-		c.report("the subresource scale has changed")
+		c.reportf("the subresource scale has changed")
 	}
 }

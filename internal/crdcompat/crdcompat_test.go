@@ -150,8 +150,8 @@ func schemaOf(crd *apiextensionsv1.CustomResourceDefinition, field string, do fu
 func TestSchema(t *testing.T) {
 	kinds := tightened()
 	of := reflect.TypeFor[apiextensionsv1.JSONSchemaProps]()
-	for i := range of.NumField() {
-		name := of.Field(i).Name
+	for field := range of.Fields() {
+		name := field.Name
 		if (len(kinds[name]) > 0) == slices.Contains(unused, name) {
 			t.Errorf("JSONSchemaProps.%s is neither tried here nor known to mean nothing", name)
 		}

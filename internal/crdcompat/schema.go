@@ -24,7 +24,7 @@ func (c comparison) schema(before, after *apiextensionsv1.JSONSchemaProps) {
 	c.properties(before, after)
 	if before.Items != nil && before.Items.Schema != nil {
 		if after.Items == nil || after.Items.Schema == nil {
-			c.report("the items have no schema any more")
+			c.reportf("the items have no schema any more")
 		} else {
 			c.in("[]").schema(before.Items.Schema, after.Items.Schema)
 		}
@@ -37,16 +37,16 @@ func (c comparison) kind(before, after *apiextensionsv1.JSONSchemaProps) {
 	c.same("the type", before.Type, after.Type)
 	c.same("the format", before.Format, after.Format)
 	if before.Nullable && !after.Nullable {
-		c.report("null is not accepted any more")
+		c.reportf("null is not accepted any more")
 	}
 	if before.XIntOrString && !after.XIntOrString {
-		c.report("it was a number or a text, and is not any more")
+		c.reportf("it was a number or a text, and is not any more")
 	}
 	if before.XEmbeddedResource != after.XEmbeddedResource {
-		c.report("it has become a whole object, or is none any more")
+		c.reportf("it has become a whole object, or is none any more")
 	}
 	if ptr.Deref(before.XPreserveUnknownFields, false) && !ptr.Deref(after.XPreserveUnknownFields, false) {
-		c.report("fields that are not in the schema are dropped")
+		c.reportf("fields that are not in the schema are dropped")
 	}
 }
 
@@ -54,11 +54,11 @@ func (c comparison) kind(before, after *apiextensionsv1.JSONSchemaProps) {
 func (c comparison) values(before, after *apiextensionsv1.JSONSchemaProps) {
 	switch was, is := texts(before.Enum), texts(after.Enum); {
 	case len(was) == 0 && len(is) > 0:
-		c.report("only some values are accepted now: %s", is)
+		c.reportf("only some values are accepted now: %s", is)
 	case len(is) > 0:
 		for _, value := range was {
 			if !slices.Contains(is, value) {
-				c.report("the value %s is not accepted any more", value)
+				c.reportf("the value %s is not accepted any more", value)
 			}
 		}
 	}
@@ -67,7 +67,7 @@ func (c comparison) values(before, after *apiextensionsv1.JSONSchemaProps) {
 	}
 	// A default that comes, changes or goes changes what an absent field means.
 	if !equality.Semantic.DeepEqual(before.Default, after.Default) {
-		c.report("the default was %s, and is %s", described(before.Default), described(after.Default))
+		c.reportf("the default was %s, and is %s", described(before.Default), described(after.Default))
 	}
 }
 
@@ -97,27 +97,27 @@ func (c comparison) bounds(before, after *apiextensionsv1.JSONSchemaProps) {
 	noMore(c, "minItems", before.MinItems, after.MinItems)
 	noMore(c, "minProperties", before.MinProperties, after.MinProperties)
 	if after.ExclusiveMaximum && !before.ExclusiveMaximum || after.ExclusiveMinimum && !before.ExclusiveMinimum {
-		c.report("the bound itself is not accepted any more")
+		c.reportf("the bound itself is not accepted any more")
 	}
 	if after.UniqueItems && !before.UniqueItems {
-		c.report("an item may be there only once now")
+		c.reportf("an item may be there only once now")
 	}
 	if after.MultipleOf != nil && !equality.Semantic.DeepEqual(before.MultipleOf, after.MultipleOf) {
-		c.report("only multiples of %v are accepted now", *after.MultipleOf)
+		c.reportf("only multiples of %v are accepted now", *after.MultipleOf)
 	}
 }
 
 // noLess reports an upper bound that has come, or is lower.
 func noLess[T cmp.Ordered](c comparison, what string, before, after *T) {
 	if after != nil && (before == nil || *after < *before) {
-		c.report("%s was %s, and is %s", what, bound(before), bound(after))
+		c.reportf("%s was %s, and is %s", what, bound(before), bound(after))
 	}
 }
 
 // noMore reports a lower bound that has come, or is higher.
 func noMore[T cmp.Ordered](c comparison, what string, before, after *T) {
 	if after != nil && (before == nil || *after > *before) {
-		c.report("%s was %s, and is %s", what, bound(before), bound(after))
+		c.reportf("%s was %s, and is %s", what, bound(before), bound(after))
 	}
 }
 
@@ -135,14 +135,14 @@ func (c comparison) rules(before, after *apiextensionsv1.JSONSchemaProps) {
 			return r.Rule == rule.Rule && ptr.Deref(r.OptionalOldSelf, false) == ptr.Deref(rule.OptionalOldSelf, false)
 		})
 		if !known {
-			c.report("a rule is new or has changed: %s", rule.Rule)
+			c.reportf("a rule is new or has changed: %s", rule.Rule)
 		}
 	}
 	for what, pair := range map[string][2]any{
 		"allOf": {before.AllOf, after.AllOf}, "anyOf": {before.AnyOf, after.AnyOf}, "oneOf": {before.OneOf, after.OneOf}, "not": {before.Not, after.Not},
 	} {
 		if !equality.Semantic.DeepEqual(pair[0], pair[1]) {
-			c.report("%s has changed", what)
+			c.reportf("%s has changed", what)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (c comparison) lists(before, after *apiextensionsv1.JSONSchemaProps) {
 	c.same("x-kubernetes-list-type", ptr.Deref(before.XListType, ""), ptr.Deref(after.XListType, ""))
 	c.same("x-kubernetes-map-type", ptr.Deref(before.XMapType, ""), ptr.Deref(after.XMapType, ""))
 	if !slices.Equal(before.XListMapKeys, after.XListMapKeys) {
-		c.report("the keys of the list's items were %v, and are %v", before.XListMapKeys, after.XListMapKeys)
+		c.reportf("the keys of the list's items were %v, and are %v", before.XListMapKeys, after.XListMapKeys)
 	}
 }
 
@@ -160,7 +160,7 @@ func (c comparison) lists(before, after *apiextensionsv1.JSONSchemaProps) {
 func (c comparison) properties(before, after *apiextensionsv1.JSONSchemaProps) {
 	for _, name := range after.Required {
 		if !slices.Contains(before.Required, name) {
-			c.report("the field %s is required now", name)
+			c.reportf("the field %s is required now", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(before.Properties)) {
@@ -168,7 +168,7 @@ func (c comparison) properties(before, after *apiextensionsv1.JSONSchemaProps) {
 		if still, ok := after.Properties[name]; ok {
 			c.in("."+name).schema(&property, &still)
 		} else {
-			c.report("the field %s is gone", name)
+			c.reportf("the field %s is gone", name)
 		}
 	}
 	if !ptr.Deref(before.XPreserveUnknownFields, false) && before.AdditionalProperties == nil {
@@ -177,7 +177,7 @@ func (c comparison) properties(before, after *apiextensionsv1.JSONSchemaProps) {
 	// What is there under that name was anybody's.
 	for _, name := range slices.Sorted(maps.Keys(after.Properties)) {
 		if _, known := before.Properties[name]; !known {
-			c.report("the field %s could be anything, and has a schema now", name)
+			c.reportf("the field %s could be anything, and has a schema now", name)
 		}
 	}
 }
@@ -188,9 +188,9 @@ func (c comparison) additional(before, after *apiextensionsv1.JSONSchemaPropsOrB
 	case before == nil || (!before.Allows && before.Schema == nil):
 		return
 	case after == nil || (!after.Allows && after.Schema == nil):
-		c.report("keys of one's own are not accepted any more")
+		c.reportf("keys of one's own are not accepted any more")
 	case before.Schema == nil && after.Schema != nil:
-		c.report("the values have a schema now")
+		c.reportf("the values have a schema now")
 	case before.Schema != nil && after.Schema != nil:
 		c.in("{}").schema(before.Schema, after.Schema)
 	}

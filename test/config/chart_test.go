@@ -31,7 +31,7 @@ func values(name string) string { return "--values=" + filepath.Join(chart, "ci"
 // helm runs helm and returns what it prints, or what it says is wrong.
 func helm(t *testing.T, args ...string) ([]byte, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), helmTool(), args...) //nolint:gosec // arguments of ours
+	cmd := exec.CommandContext(t.Context(), helmTool(), args...)
 	cmd.Dir = testenv.Root()
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
@@ -69,7 +69,7 @@ func TestChartIsTheSame(t *testing.T) {
 		"provider-addresses": {withComponent(t, "config/default", "provider-addresses"), []string{values("provider-addresses")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want, got := comparable(t, render(t, tt.kustomization)), comparable(t, renderChart(t, tt.args...))
+			want, got := inTheSameWords(t, render(t, tt.kustomization)), inTheSameWords(t, renderChart(t, tt.args...))
 			// The Namespace is made by helm --create-namespace; the test's pod is Helm's.
 			delete(want, "Namespace /"+namespace)
 			delete(got, "Pod "+namespace+"/transcription-operator-test-receiver")
@@ -80,8 +80,8 @@ func TestChartIsTheSame(t *testing.T) {
 	}
 }
 
-// comparable makes objects comparable: what is said in different words, but means the same to a cluster, is said in the same.
-func comparable(t *testing.T, objects []*unstructured.Unstructured) map[string]map[string]any {
+// inTheSameWords makes objects comparable: what is said in different words, but means the same to a cluster, is said in the same.
+func inTheSameWords(t *testing.T, objects []*unstructured.Unstructured) map[string]map[string]any {
 	t.Helper()
 	byName := map[string]map[string]any{}
 	for _, object := range objects {
@@ -178,7 +178,7 @@ func TestChartServerAccepts(t *testing.T) {
 	for _, name := range []string{"music", "speech"} {
 		object := one[corev1.Namespace](t, render(t, "config/default"), "Namespace", namespace)
 		object.Name = name
-		if err := server.Create(t.Context(), &object); client.IgnoreAlreadyExists(err) != nil {
+		if err := client.IgnoreAlreadyExists(server.Create(t.Context(), &object)); err != nil {
 			t.Fatal(err)
 		}
 	}

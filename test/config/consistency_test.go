@@ -25,6 +25,9 @@ import (
 const (
 	managerName  = "transcription-operator-manager"
 	receiverName = "transcription-operator-webhook-receiver"
+
+	// sharedKeys is the Secret with the notification keys.
+	sharedKeys = "notification-keys"
 )
 
 // The objects name each other in ways that no API server checks.
@@ -116,14 +119,13 @@ func TestManagerFindsReceiver(t *testing.T) {
 
 func TestBothShareTheKeys(t *testing.T) {
 	objects := render(t, "config/default")
-	const shared = "notification-keys"
-	secret := one[corev1.Secret](t, objects, "Secret", shared)
+	secret := one[corev1.Secret](t, objects, "Secret", sharedKeys)
 	if len(secret.Data)+len(secret.StringData) > 0 {
 		t.Error("the manifests hold a key, which every installation would share, and which would be put back each time they are applied")
 	}
 	manager := one[appsv1.Deployment](t, objects, "Deployment", managerName)
 	maker := manager.Spec.Template.Spec.InitContainers[0]
-	if want := "--make-notification-keys=" + shared; !slices.Contains(maker.Args, want) || maker.Image != manager.Spec.Template.Spec.Containers[0].Image {
+	if want := "--make-notification-keys=" + sharedKeys; !slices.Contains(maker.Args, want) || maker.Image != manager.Spec.Template.Spec.Containers[0].Image {
 		t.Errorf("the init container %s of %v does not make the key: it is started with %v, without %s", maker.Image, manager.Name, maker.Args, want)
 	}
 	for _, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
@@ -138,14 +140,14 @@ func TestBothShareTheKeys(t *testing.T) {
 			t.Errorf("%s mounts the keys with a subPath, so that a rotated key never arrives", deployment.Name)
 		}
 		volume := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == pod.Containers[0].VolumeMounts[mount].Name })
-		if volume < 0 || !mountsWhole(pod.Volumes[volume], shared) {
-			t.Errorf("%s mounts something else than the whole Secret %s at %s", deployment.Name, shared, folder)
+		if volume < 0 || !mountsWhole(pod.Volumes[volume], sharedKeys) {
+			t.Errorf("%s mounts something else than the whole Secret %s at %s", deployment.Name, sharedKeys, folder)
 		}
 	}
 	// The manager makes the key and must not wait for it; the receiver can do nothing without.
 	receiver := one[appsv1.Deployment](t, objects, "Deployment", receiverName)
-	if waitsFor(manager, shared) || !waitsFor(receiver, shared) {
-		t.Errorf("the pods wait for a signing key: manager %t, want false; receiver %t, want true", waitsFor(manager, shared), waitsFor(receiver, shared))
+	if waitsForKey(manager) || !waitsForKey(receiver) {
+		t.Errorf("the pods wait for a signing key: manager %t, want false; receiver %t, want true", waitsForKey(manager), waitsForKey(receiver))
 	}
 }
 
@@ -159,14 +161,14 @@ func mountsWhole(volume corev1.Volume, secret string) bool {
 	})
 }
 
-// waitsFor says whether the pods cannot be started before the Secret has a signing key: the kubelet insists on items that are not optional.
-func waitsFor(deployment appsv1.Deployment, secret string) bool {
+// waitsForKey says whether the pods cannot be started before the Secret has a signing key: the kubelet insists on items that are not optional.
+func waitsForKey(deployment appsv1.Deployment) bool {
 	for _, volume := range deployment.Spec.Template.Spec.Volumes {
 		if volume.Projected == nil {
 			continue
 		}
 		for _, source := range volume.Projected.Sources {
-			if source.Secret == nil || source.Secret.Name != secret || ptr.Deref(source.Secret.Optional, false) {
+			if source.Secret == nil || source.Secret.Name != sharedKeys || ptr.Deref(source.Secret.Optional, false) {
 				continue
 			}
 			if slices.ContainsFunc(source.Secret.Items, func(k corev1.KeyToPath) bool { return k.Key == notification.SigningKeyFile }) {

@@ -5,6 +5,7 @@ package config_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,6 +125,11 @@ func TestMigration(t *testing.T) {
 		if err := migrationClient(t).Create(t.Context(), &definition); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			if err := migrationClient(t).Delete(context.WithoutCancel(t.Context()), &definition); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	samples := map[string]*unstructured.Unstructured{}
 	for _, sample := range append(load(t, "config/samples/account.yaml"), append(load(t, "config/samples/cluster_account.yaml"), load(t, "config/samples/job_url.yaml")...)...) {

@@ -4,6 +4,7 @@
 package config_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // TestProgramsKnowTheirFlags starts each program with the arguments of each of its containers, and --help after them: it gets there
 // only if it knows every flag and can read every value.
 func TestProgramsKnowTheirFlags(t *testing.T) {
-	programs := build(t)
+	build(t)
 	for _, kustomization := range []string{"transcripts-volume", "one-namespace", "public-ingress"} {
 		for _, deployment := range all[appsv1.Deployment](t, render(t, "config/overlays/"+kustomization), "Deployment") {
 			pod := deployment.Spec.Template.Spec
@@ -26,10 +27,19 @@ func TestProgramsKnowTheirFlags(t *testing.T) {
 	}
 }
 
-// build builds the programs as `make build` does, whose compiled packages are then used, and returns their folder.
+// programs is the folder of the programs, when they were built.
+var programs string
+
+// build builds the programs, once, as `make build` does, whose compiled packages are then used. It returns their folder.
 func build(t *testing.T) string {
 	t.Helper()
-	programs := t.TempDir()
-	run(t, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", programs, "./cmd/manager", "./cmd/webhook-receiver")
+	if programs == "" {
+		folder, err := os.MkdirTemp("", "programs-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs = folder
+		run(t, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", folder, "./cmd/manager", "./cmd/webhook-receiver")
+	}
 	return programs
 }

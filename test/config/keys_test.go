@@ -6,6 +6,7 @@ package config_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -130,8 +131,8 @@ func (r *rotation) follow(ctx context.Context, receiver client.ObjectKey) {
 	var generation int64
 	_ = wait.PollUntilContextCancel(ctx, 10*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		secret, deployment := &corev1.Secret{}, &appsv1.Deployment{}
-		if env.Client.Get(ctx, receiver, deployment) != nil || env.Client.Get(ctx, client.ObjectKeyFromObject(r.secret), secret) != nil {
-			return false, nil
+		if err := errors.Join(env.Client.Get(ctx, receiver, deployment), env.Client.Get(ctx, client.ObjectKeyFromObject(r.secret), secret)); err != nil {
+			return false, client.IgnoreNotFound(err)
 		}
 		if deployment.Generation != generation && r.stuck.TryLock() {
 			r.stuck.Unlock()

@@ -31,14 +31,34 @@ import (
 var env *testenv.Env
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, func(e *testenv.Env) { env = e }))
+	code := testenv.Run(m, func(e *testenv.Env) { env = e })
+	if programs != "" {
+		code = max(code, exitCode(os.RemoveAll(programs)))
+	}
+	os.Exit(code)
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
 }
 
 // render returns the objects of a kustomization, in kustomize's order: what is needed first comes first.
 func render(t *testing.T, kustomization string) []*unstructured.Unstructured {
 	t.Helper()
-	return decode(t, run(t, kustomize(), "build", kustomization))
+	manifests, ok := rendered[kustomization]
+	if !ok {
+		manifests = run(t, kustomize(), "build", kustomization)
+		rendered[kustomization] = manifests
+	}
+	return decode(t, manifests)
 }
+
+// rendered are the manifests of each kustomization, which do not change while tests run. Those run one after the other.
+var rendered = map[string][]byte{}
 
 // Where the tools are.
 var (
@@ -48,7 +68,7 @@ var (
 
 // tool is where a pinned tool is.
 func tool(name string) string {
-	path, err := exec.CommandContext(context.Background(), filepath.Join(testenv.Root(), "hack", "tool.sh"), name).Output() //nolint:gosec // a name of ours
+	path, err := exec.CommandContext(context.Background(), filepath.Join(testenv.Root(), "hack", "tool.sh"), name).Output()
 	if err != nil {
 		panic(fmt.Sprintf("there is no %s: %v", name, err))
 	}

@@ -416,7 +416,7 @@ func TestEveryVerbSaysWhy(t *testing.T) {
 		}
 		for _, rule := range role.Rules {
 			for _, verb := range rule.Verbs.Content {
-				if len(strings.Trim(verb.LineComment, "# ")) == 0 {
+				if strings.Trim(verb.LineComment, "# ") == "" {
 					t.Errorf("%s: %s on %v does not say why", filepath.Base(file), verb.Value, rule.Resources)
 				}
 			}
