@@ -132,7 +132,7 @@ func uninstall(t *testing.T, c *cluster) {
 	c.checkNothingLeft(t)
 }
 
-// delete deletes what manifests name, as `make undeploy` does, and waits until it is gone.
+// delete deletes all that manifests name, with CRDs, namespace and claims, and waits until it is gone.
 func (c *cluster) delete(t *testing.T, manifests string) {
 	t.Helper()
 	_, err := c.command(t.Context(), manifests, *kubectlFlag, "delete", "--ignore-not-found", "--timeout="+patience.String(), "-f", "-")
