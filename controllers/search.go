@@ -208,11 +208,16 @@ func (r *JobReconciler) adopt(ctx context.Context, s *scope, p *provider, found 
 	crashpoint.At(crashpoint.Adopted)
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Found the job whose submission was uncertain", "attempt", s.attempt(), "remoteJob", kept.ID, "matches", len(found))
-	r.event(s.job, eventNormal, "Adopted", "Look", fmt.Sprintf("attempt %d had reached Speechmatics, as job %s", s.attempt(), kept.ID))
+	r.tellAdopted(s, kept.ID)
 	if err := r.deleteNoted(ctx, s, p); err != nil {
 		return verdict{}, r.unavailable(ctx, p, err)
 	}
 	return s.running(time.Millisecond), nil
+}
+
+// tellAdopted tells that the job of a submission is known whose answer did not arrive.
+func (r *JobReconciler) tellAdopted(s *scope, id string) {
+	r.event(s.job, eventNormal, "Adopted", "Look", fmt.Sprintf("attempt %d had reached Speechmatics, as job %s", s.attempt(), id))
 }
 
 // distance is how far a job is from a transcript.

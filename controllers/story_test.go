@@ -343,6 +343,9 @@ func TestStory_notifiedBeforeAnswer(t *testing.T) {
 			if n := job.Status.Notification; n == nil || n.Source != v1alpha1.SourceCallback {
 				t.Errorf("notification %+v, want the provider's", n)
 			}
+			if len(faults) > 1 {
+				w.wantEvent(job, "Normal Adopted: attempt 1 had reached Speechmatics")
+			}
 		})
 	}
 }

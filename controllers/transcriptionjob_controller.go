@@ -196,6 +196,7 @@ func (r *JobReconciler) recordAnnounced(ctx context.Context, s *scope) (verdict,
 	crashpoint.At(crashpoint.AnnouncedRecorded)
 	r.metrics.adopted.Inc()
 	r.log(ctx).Info("Recorded a remote job that was announced before its submission was answered", "attempt", s.attempt(), "remoteJob", id)
+	r.tellAdopted(s, id)
 	return r.follow(ctx, s)
 }
 

@@ -466,11 +466,18 @@ func (d *door) report(v *visit, res result, refused *refusal) {
 	switch {
 	case refused == nil:
 		log.Info(message)
-	case refused.wantsAttention():
+	case v.isTrouble(refused):
 		log.Error(refused, message)
 	default:
 		log.Info(message, "cause", refused.Error())
 	}
+}
+
+// isTrouble reports whether whoever runs the receiver should hear of a refusal. That a job's transcripts could not be stored is the answer to a
+// question, which is asked again and again; the job's owner reads it there.
+func (v *visit) isTrouble(refused *refusal) bool {
+	answered := v.check && refused.status < http.StatusInternalServerError
+	return !answered && refused.wantsAttention()
 }
 
 // names lists transcripts for the log.

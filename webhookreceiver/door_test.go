@@ -682,6 +682,10 @@ func TestStoreCheck(t *testing.T) {
 	if got := ask(job); got.status != http.StatusNoContent {
 		t.Errorf("the job's own ConfigMaps: %+v", got)
 	}
+	// Of a job that waits for its owner nobody else need hear every few seconds.
+	if log := r.log.String(); strings.Contains(log, `"error"=`) || !strings.Contains(log, `"result"="not_mounted"`) {
+		t.Errorf("a check that was answered is logged as an error, or not at all:\n%s", log)
+	}
 }
 
 func TestAPIServerDown(t *testing.T) {
