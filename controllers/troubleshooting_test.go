@@ -32,23 +32,22 @@ func TestTroubleshooting_complete(t *testing.T) {
 		"reasons":    {"Reason", "| reason | means | what the operator does by itself | what to do |"},
 		"conditions": {"Condition", "| condition | is True when | and then |"},
 	} {
-		rows := testenv.Tables(t, troubleshooting, c.header)
-		if diff := cmp.Diff(constantsOf(t, c.prefix), firstCells(t, rows)); diff != "" {
+		if diff := cmp.Diff(constantsOf(t, c.prefix), firstCells(t, c.header)); diff != "" {
 			t.Errorf("%s (-constants +documented):\n%s", name, diff)
 		}
 	}
-	if diff := cmp.Diff(eventsOf(t), firstCells(t, testenv.Table(t, troubleshooting, "| event | on | says |"))); diff != "" {
+	if diff := cmp.Diff(eventsOf(t), firstCells(t, "| event | on | says |")); diff != "" {
 		t.Errorf("events (-code +documented):\n%s", diff)
 	}
 }
 
-// firstCells are the first cells of a table's rows, sorted.
-func firstCells(t *testing.T, rows [][]string) []string {
+// firstCells are the first cells of the rows of all tables with a header, sorted. All rows have as many cells as the header, and no empty one.
+func firstCells(t *testing.T, header string) []string {
 	t.Helper()
 	var cells []string
-	for _, row := range rows {
-		if slices.Contains(row, "") {
-			t.Errorf("the row of %s has an empty cell", row[0])
+	for _, row := range testenv.Tables(t, troubleshooting, header) {
+		if len(row) != strings.Count(header, "|")-1 || slices.Contains(row, "") {
+			t.Errorf("the row of %s has an empty cell, or one too many: %q", row[0], row)
 		}
 		cells = append(cells, row[0])
 	}

@@ -29,7 +29,7 @@ func ArgoCDHealth(t testing.TB, of runtime.Object) (status, message string) {
 	}
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout) // it is asked in clean-ups, too
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), scriptTimeout) // it is asked in clean-ups, too
 	defer cancel()
 	state.SetContext(ctx)
 	for name, open := range map[string]lua.LGFunction{lua.BaseLibName: lua.OpenBase, lua.TabLibName: lua.OpenTable} {

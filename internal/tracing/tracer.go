@@ -90,7 +90,7 @@ func (t *Tracer) Start(ctx context.Context, of notification.Target, name string,
 	if t == nil {
 		return ctx, noop.Span{}
 	}
-	_, attempt := t.attempt(ctx, of, time.Time{})
+	attempt := t.attempt(ctx, of, time.Time{})
 	return t.tracer.Start(trace.ContextWithSpan(ctx, attempt), name, trace.WithSpanKind(kind), trace.WithTimestamp(began))
 }
 
@@ -142,7 +142,7 @@ func (t *Tracer) EndAttempt(of notification.Target, e End) {
 	if t == nil {
 		return
 	}
-	_, span := t.attempt(context.Background(), of, e.Began)
+	span := t.attempt(context.Background(), of, e.Began)
 	e.end(span)
 }
 
@@ -151,22 +151,22 @@ func (t *Tracer) EndJob(namespace, name string, uid types.UID, e End) {
 	if t == nil {
 		return
 	}
-	_, span := t.job(context.Background(), namespace, name, uid, e.Began)
+	span := t.job(context.Background(), namespace, name, uid, e.Began)
 	e.end(span)
 }
 
 // job begins the span of a whole job. One that is not ended is never sent: it stands for the one that is, or will be, and carries the
 // sampler's decision, which every process comes to by itself.
-func (t *Tracer) job(ctx context.Context, namespace, name string, uid types.UID, began time.Time) (context.Context, trace.Span) {
+func (t *Tracer) job(ctx context.Context, namespace, name string, uid types.UID, began time.Time) trace.Span {
 	_, span := t.tracer.Start(withIDs(ctx, ids{trace: TraceID(uid), span: jobSpanID(uid)}), jobSpan, trace.WithNewRoot(), trace.WithTimestamp(began),
 		trace.WithAttributes(Namespace.String(namespace), Name.String(name), UID.String(string(uid))))
-	return trace.ContextWithSpan(ctx, span), span
+	return span
 }
 
 // attempt begins the span of an attempt, as job does for jobs.
-func (t *Tracer) attempt(ctx context.Context, of notification.Target, began time.Time) (context.Context, trace.Span) {
-	ctx, _ = t.job(ctx, of.Namespace, of.Name, of.UID, time.Time{})
+func (t *Tracer) attempt(ctx context.Context, of notification.Target, began time.Time) trace.Span {
+	ctx = trace.ContextWithSpan(ctx, t.job(ctx, of.Namespace, of.Name, of.UID, time.Time{}))
 	_, span := t.tracer.Start(withIDs(ctx, ids{trace: TraceID(of.UID), span: attemptSpanID(of.UID, of.Attempt)}), attemptSpan, trace.WithTimestamp(began),
 		trace.WithAttributes(Namespace.String(of.Namespace), Name.String(of.Name), UID.String(string(of.UID)), Attempt.Int(int(of.Attempt))))
-	return trace.ContextWithSpan(ctx, span), span
+	return span
 }

@@ -203,7 +203,9 @@ func TestClose_bounded(t *testing.T) {
 		if !strings.Contains(log.String(), "The last spans were not sent") {
 			t.Errorf("nothing was said about the spans that were not sent: %s", &log)
 		}
-		time.Sleep(time.Minute) // the SDK's own timeout ends what hangs
+		enough, stop := context.WithTimeout(context.Background(), time.Minute) // the SDK's own timeout ends what hangs
+		defer stop()
+		<-enough.Done()
 	})
 }
 
