@@ -33,22 +33,24 @@ const (
 var jobStates = []string{statePending, stateSuspended, stateRunning, stateStalled, stateComplete, stateFailed, stateDeleting}
 
 // census counts the jobs that there are, as the cache sees them. It follows the cache's changes, so that a scrape does not cost a look at every
-// job. All managers have a cache, but only the leader tells what it has counted: otherwise each job would be there once a manager.
+// job. It is a manager.Runnable, which runs while the manager leads: all managers have a cache, and if all told, each job would be there once a
+// manager.
 type census struct {
-	// leads is closed when this manager becomes the leader.
-	leads <-chan struct{}
+	cache cache.Cache
 	desc  *prometheus.Desc
 
-	mu     sync.Mutex
-	jobs   map[types.NamespacedName]jobClass
-	counts map[jobClass]int
+	mu sync.Mutex
+	// counting means that all jobs are known.
+	counting bool
+	jobs     map[types.NamespacedName]jobClass
+	counts   map[jobClass]int
 }
 
 // jobClass is what jobs are counted by.
 type jobClass struct{ state, reason string }
 
-func newCensus(leads <-chan struct{}) *census {
-	c := &census{leads: leads, jobs: map[types.NamespacedName]jobClass{}, counts: map[jobClass]int{}}
+func newCensus(jobs cache.Cache) *census {
+	c := &census{cache: jobs, jobs: map[types.NamespacedName]jobClass{}, counts: map[jobClass]int{}}
 	d := c.description()
 	c.desc = prometheus.NewDesc(programmetrics.Prefix+d.Name, d.Help, []string{labelState.Name, labelReason.Name}, nil)
 	return c
@@ -62,19 +64,32 @@ func (c *census) description() programmetrics.Description {
 	}
 }
 
-// follow has the census follow a cache.
-func (c *census) follow(jobs cache.Cache) error {
-	ctx := context.Background() // nothing is waited for
-	informer, err := jobs.GetInformer(ctx, &v1alpha1.TranscriptionJob{}, cache.BlockUntilSynced(false))
+// Start counts until the context ends.
+func (c *census) Start(ctx context.Context) error {
+	informer, err := c.cache.GetInformer(ctx, &v1alpha1.TranscriptionJob{})
 	if err != nil {
-		return fmt.Errorf("cannot follow the TranscriptionJobs: %w", err)
+		return fmt.Errorf("cannot count the TranscriptionJobs: %w", err)
 	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    c.put,
 		UpdateFunc: func(_, object any) { c.put(object) },
 		DeleteFunc: c.remove,
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("cannot count the TranscriptionJobs: %w", err)
+	}
+	if toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+		c.begin()
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// begin has the census tell: all jobs that there are have been counted.
+func (c *census) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counting = true
 }
 
 // put counts a job that is new, or has changed.
@@ -146,13 +161,11 @@ func (c *census) Describe(descriptions chan<- *prometheus.Desc) { descriptions <
 // Collect implements prometheus.Collector. What there were jobs of once is told as 0 when there are none, so that nobody takes the last number
 // for the present one.
 func (c *census) Collect(metrics chan<- prometheus.Metric) {
-	select {
-	case <-c.leads:
-	default:
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.counting {
+		return
+	}
 	for class, n := range c.counts {
 		metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), class.state, class.reason)
 	}

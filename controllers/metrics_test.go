@@ -69,9 +69,8 @@ func (w *world) checkMetrics() {
 func TestMetrics_lint(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	leads := make(chan struct{})
-	close(leads)
-	jobs := newCensus(leads)
+	jobs := newCensus(nil)
+	jobs.begin()
 	m, err := newMetrics(registry, newRisks(), jobs, true)
 	if err != nil {
 		t.Fatal(err)
@@ -256,8 +255,7 @@ func TestCensus(t *testing.T) {
 	failed := in("failed", v1alpha1.ConditionFailed)
 	failed.Status.Conditions = append(failed.Status.Conditions, condition(v1alpha1.ConditionStalled, "", metav1.ConditionTrue))
 
-	leads := make(chan struct{})
-	c := newCensus(leads)
+	c := newCensus(nil)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(c)
 	w := &world{t: t, registry: registry}
@@ -269,7 +267,7 @@ func TestCensus(t *testing.T) {
 	if got := w.samples("jobs"); len(got) > 0 {
 		t.Errorf("a manager that does not lead tells %v", got)
 	}
-	close(leads)
+	c.begin()
 	want := map[string]float64{
 		"reason=,state=pending": 2, "reason=Waiting,state=pending": 1, "reason=,state=running": 1, "reason=,state=deleting": 1, "reason=,state=failed": 1,
 		"reason=,state=complete": 1, "reason=,state=suspended": 1, "reason=,state=stalled": 1,

@@ -28,9 +28,9 @@ func SetupWithManager(mgr ctrl.Manager, receiver *ReceiverClient, keys notificat
 		registry = crmetrics.Registry
 	}
 	atRisk := newRisks()
-	counting := newCensus(mgr.Elected())
-	if err := counting.follow(mgr.GetCache()); err != nil {
-		return err
+	counting := newCensus(mgr.GetCache())
+	if err := mgr.Add(counting); err != nil {
+		return fmt.Errorf("cannot set up the count of jobs: %w", err)
 	}
 	counted, err := newMetrics(registry, atRisk, counting, options.MetricsByNamespace)
 	if err != nil {

@@ -52,6 +52,7 @@ func fetch(t *testing.T, url string) (int, string) {
 func TestMetrics(t *testing.T) {
 	r := start(t)
 	job := newJob(t)
+	r.send(t, job, request{}) // the first about the attempt, without a transcript
 	r.send(t, job, multi(t, everything(t, job)...))
 	r.send(t, job, request{})
 	r.send(t, job, request{token: "-"})
@@ -61,10 +62,11 @@ func TestMetrics(t *testing.T) {
 		t.Fatalf("status %d", status)
 	}
 	for _, want := range []string{
+		`transcription_operator_notifications_total{result="recorded",source="callback"} 1`,
 		`transcription_operator_notifications_total{result="stored",source="callback"} 1`,
 		`transcription_operator_notifications_total{result="duplicate",source="callback"} 1`,
 		`transcription_operator_notifications_total{result="unauthorized",source="callback"} 1`,
-		`transcription_operator_notification_duration_seconds_count{source="callback"} 2`,
+		`transcription_operator_notification_duration_seconds_count{source="callback"} 3`,
 		`transcription_operator_notifications_in_flight{source="callback"} 0`,
 		`transcription_operator_transcript_stored_bytes_total{store="configmap"} `,
 		`transcription_operator_notification_body_bytes_total{source="callback"} `,

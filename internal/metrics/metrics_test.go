@@ -82,9 +82,9 @@ func TestUndocumented(t *testing.T) {
 	if problems := gather(); len(problems) > 0 {
 		t.Errorf("problems where there are none: %q", problems)
 	}
-	others := prometheus.NewCounterVec(prometheus.CounterOpts{Name: Prefix + "other_total"}, []string{"a"})
+	others := prometheus.NewCounterVec(prometheus.CounterOpts{Name: Prefix + "other_total", Help: "Of nobody."}, []string{"a"})
 	others.WithLabelValues("b").Inc()
-	foreign := prometheus.NewCounter(prometheus.CounterOpts{Name: "foreign_total"})
+	foreign := prometheus.NewCounter(prometheus.CounterOpts{Name: "foreign_total", Help: "Of somebody else."})
 	registry.MustRegister(others, foreign)
 	if diff := cmp.Diff([]string{Prefix + "other_total is not described"}, gather()); diff != "" {
 		t.Errorf("a metric that is not described (-want +got):\n%s", diff)

@@ -37,7 +37,7 @@ type prometheus struct {
 // labels them.
 func startPrometheus(ctx context.Context, t *testing.T, s *harness.System) *prometheus {
 	t.Helper()
-	path, dir, address := find(t, "prometheus"), t.TempDir(), freeAddress(t)
+	path, dir, address := find(t, "prometheus"), t.TempDir(), freeAddress(ctx, t)
 	p := &prometheus{url: "http://" + address, rules: writeRules(t, dir)}
 	var targets []map[string]any
 	for _, program := range append(s.Managers, s.Receivers...) {
@@ -80,9 +80,9 @@ func startPrometheus(ctx context.Context, t *testing.T, s *harness.System) *prom
 	return p
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
