@@ -7,7 +7,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,4 +58,40 @@ func reasonsOfJobs(t *testing.T) []string {
 	}
 	slices.Sort(reasons)
 	return reasons
+}
+
+// eventPattern matches the call that tells an event whose reason is not one of a condition.
+var eventPattern = regexp.MustCompile(`\bevent\((?:account|s\.job, event\w+), "(\w+)"`)
+
+// TestEvents_documented holds docs/observability.md to the events that are not reasons of a condition, in both directions.
+func TestEvents_documented(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range eventPattern.FindAllStringSubmatch(string(source), -1) {
+			told[match[1]] = true
+		}
+	}
+	documented := map[string]bool{}
+	for _, row := range testenv.Table(t, "docs/observability.md", "| event | type | of | when |") {
+		for name := range strings.SplitSeq(row[0], ", ") {
+			if name = strings.Trim(name, "`"); !strings.Contains(name, " ") && !slices.Contains(reasonsOfJobs(t), name) {
+				documented[name] = true
+			}
+		}
+	}
+	if diff := cmp.Diff(told, documented); diff != "" {
+		t.Errorf("docs/observability.md, events (-told +documented):\n%s", diff)
+	}
 }
