@@ -41,7 +41,8 @@ main() {
   "${kind}_load" "${archives[@]}"
   heading "Running the tests"
   go test -count=1 -timeout 20m -v ./test/e2e -e2e.kubeconfig="$kubeconfig" -e2e.kubectl="$(hack/control-plane.sh)/kubectl" \
-    -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)"
+    -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.helm="$(hack/tool.sh helm)" \
+    -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)"
 }
 
 heading() { printf 'e2e: %s (after %d s)\n' "$*" "$SECONDS"; }

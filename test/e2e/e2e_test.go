@@ -14,6 +14,7 @@ var (
 	kubeconfigFlag = flag.String("e2e.kubeconfig", "", "kubeconfig of a cluster that may be used up; without one, the tests are skipped")
 	kubectlFlag    = flag.String("e2e.kubectl", "kubectl", "the program kubectl")
 	kustomizeFlag  = flag.String("e2e.kustomize", "kustomize", "the program kustomize")
+	helmFlag       = flag.String("e2e.helm", "helm", "the program helm")
 	systemFlag     = flag.String("e2e.system", "system", "the kustomization beside the tests that is installed")
 )
 
@@ -27,6 +28,7 @@ func TestEndToEnd(t *testing.T) {
 		does func(*testing.T, *cluster)
 	}{
 		{"Provider", startProvider},
+		{"InstallWithHelm", installWithHelm},
 		{"InstallWithKustomize", installWithKustomize},
 		{"PodsAreRestricted", podsAreRestricted},
 		{"EverySourceAndStore", everySourceAndStore},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,17 +28,9 @@ const (
 // operatorPattern is in the names of all that belongs to the operator and to no namespace.
 var operatorPattern = regexp.MustCompile(`transcription-(operator|system)`)
 
-// installWithKustomize follows the README's way: apply, and wait.
+// installWithKustomize installs as the README says, over what Helm has left: definitions, an account and jobs.
 func installWithKustomize(t *testing.T, c *cluster) {
-	c.install(t, *systemFlag)
-	c.prepareUser(t)
-	c.createAccount(t)
-}
-
-// install installs a kustomization and waits until all of it is ready.
-func (c *cluster) install(t *testing.T, kustomization string) {
-	t.Helper()
-	c.apply(t, c.build(t, kustomization))
+	c.apply(t, c.build(t, *systemFlag))
 	c.ready(t)
 }
 
@@ -112,18 +105,27 @@ func everySourceAndStore(t *testing.T, c *cluster) {
 	}
 }
 
-// uninstall removes the operator as docs/uninstall.md says. What was promised to stay is still there, nothing else is.
+// uninstall removes everything, in the order in which docs/uninstall.md says. What was promised to stay is still there, nothing else is.
 func uninstall(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
-	kept := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toKeptConfigMap)})[0]
-	gone := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toConfigMap)})[0]
+	ended := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toKeptConfigMap), c.create(t, fromURL, toConfigMap)})
 	running := c.create(t, fromURL, toConfigMap)
 
-	c.kubectl(t, "delete", "transcriptionjobs", "--all", "--all-namespaces", "--timeout="+patience.String())
-	c.delete(t, c.build(t, *systemFlag))
+	start := time.Now()
+	const ours = "-l=app.kubernetes.io/name=transcription-operator"
+	c.delete(t, "transcriptionjobs.transcription-operator.io", "--all", "--all-namespaces")
+	t.Logf("all jobs were gone after %s", time.Since(start).Round(time.Second/10))
+	c.delete(t, "speechmaticsaccounts.transcription-operator.io", "--all", "--all-namespaces")
+	c.delete(t, "clusterspeechmaticsaccounts.transcription-operator.io", "--all")
+	c.delete(t, "customresourcedefinitions", "transcriptionjobs.transcription-operator.io", "speechmaticsaccounts.transcription-operator.io",
+		"clusterspeechmaticsaccounts.transcription-operator.io")
+	c.delete(t, "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets", "--namespace="+operatorNamespace, ours)
+	c.delete(t, "clusterroles,clusterrolebindings", ours)
+	c.delete(t, "namespace", operatorNamespace)
+	t.Logf("everything was gone after %s", time.Since(start).Round(time.Second/10))
 
-	c.checkStored(t, kept, true)
-	c.checkStored(t, gone, false)
+	c.checkStored(t, ended[0], true)
+	c.checkStored(t, ended[1], false)
 	for _, entry := range p.submissions(t)[running.UID] {
 		if entry.Status == "running" {
 			t.Errorf("the provider still works on a job whose object is gone: %+v", entry)
@@ -132,11 +134,10 @@ func uninstall(t *testing.T, c *cluster) {
 	c.checkNothingLeft(t)
 }
 
-// delete deletes all that manifests name, with CRDs, namespace and claims, and waits until it is gone.
-func (c *cluster) delete(t *testing.T, manifests string) {
+// delete deletes, and waits until it is gone.
+func (c *cluster) delete(t *testing.T, args ...string) {
 	t.Helper()
-	_, err := c.command(t.Context(), manifests, *kubectlFlag, "delete", "--ignore-not-found", "--timeout="+patience.String(), "-f", "-")
-	must(t, err)
+	c.kubectl(t, append([]string{"delete", "--timeout=" + patience.String()}, args...)...)
 }
 
 // checkStored checks whether the ConfigMap of a job's transcript is there.

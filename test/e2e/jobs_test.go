@@ -166,7 +166,7 @@ func (c *cluster) complete(t *testing.T, p *provider, created []*v1alpha1.Transc
 	t.Helper()
 	jobs := c.finished(t, created)
 	submissions := p.submissions(t)
-	volume := c.forward(t, operatorNamespace, "pod/"+readerName, "8080")
+	volume := c.volume(t)
 	for _, job := range jobs {
 		if !meta.IsStatusConditionTrue(job.Status.Conditions, v1alpha1.ConditionComplete) {
 			t.Errorf("%s is not complete: %+v", job.Name, meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionReady))
@@ -180,6 +180,12 @@ func (c *cluster) complete(t *testing.T, p *provider, created []*v1alpha1.Transc
 		}
 	}
 	return jobs
+}
+
+// volume reaches the volume's reader until the test ends, and returns its address.
+func (c *cluster) volume(t *testing.T) string {
+	t.Helper()
+	return c.forward(t, operatorNamespace, "pod/"+readerName, "8080")
 }
 
 // checkTranscript checks that a job's transcript is where its status says, with the bytes that it says, and has the words that are spoken.

@@ -42,6 +42,7 @@ func startProvider(t *testing.T, c *cluster) {
 		BinaryData: map[string][]byte{recording: media(t, recording), recordingWords: media(t, recordingWords)},
 	}))
 	c.rolledOut(t, providerNamespace, "simulator")
+	c.prepareUser(t)
 }
 
 // media is one of the samples' recordings, or what is said in it.
