@@ -45,10 +45,9 @@ const (
 
 // cluster is a real cluster, and what has happened in it.
 type cluster struct {
-	client   client.Client
-	pods     kubernetes.Interface // for what a pod logs, and what controller-runtime's client has no words for
-	record   *record
-	provider *provider
+	client client.Client
+	pods   kubernetes.Interface // for what they log, for which controller-runtime's client has no words
+	record *record
 	// scratch is a folder that lasts as long as the test.
 	scratch string
 	// jobs counts the jobs, so that each has a name of its own.
@@ -90,7 +89,7 @@ func must(t *testing.T, err error) {
 
 // command runs a program of the project's or kubectl, and returns what it prints.
 func (c *cluster) command(ctx context.Context, stdin, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the arguments are the tests' own
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = harness.Root()
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+*kubeconfigFlag, "KUBECTL="+*kubectlFlag, "KUBECACHEDIR="+filepath.Join(c.scratch, "kubectl"))
 	cmd.Stdin = strings.NewReader(stdin)

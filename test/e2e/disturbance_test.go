@@ -48,13 +48,15 @@ func managerKilled(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
 	// Answers are late, so that some that were accepted are not known to be.
 	must(t, p.SetFaults(t.Context(), simulator.Fault{Kind: simulator.FaultResponseLate, Operation: simulator.OperationCreate, Delay: simulator.Duration(time.Second)}))
-	before := len(p.submissions(t))
+	before, err := p.Ledger(t.Context())
+	must(t, err)
 	created := c.createAFew(t, 24)
-	eventually(t, "submissions are under way", func(context.Context) error {
-		if n := len(p.submissions(t)) - before; n < 5 {
-			return fmt.Errorf("the provider has %d of %d jobs", n, len(created))
+	eventually(t, "submissions are under way", func(ctx context.Context) error {
+		ledger, err := p.Ledger(ctx)
+		if n := len(ledger) - len(before); err == nil && n < 5 {
+			err = fmt.Errorf("the provider has %d of %d jobs", n, len(created))
 		}
-		return nil
+		return err
 	})
 	pods, err := c.podsOf(t.Context(), "manager")
 	must(t, err)
@@ -62,7 +64,9 @@ func managerKilled(t *testing.T, c *cluster) {
 	for i := range pods {
 		must(t, c.client.Delete(t.Context(), &pods[i], client.GracePeriodSeconds(0)))
 	}
-	accepted := len(p.submissions(t)) - before
+	ledger, err := p.Ledger(t.Context())
+	must(t, err)
+	accepted := len(ledger) - len(before)
 	if accepted == len(created) {
 		t.Errorf("all %d jobs were submitted before the manager was killed", accepted)
 	}
