@@ -70,7 +70,8 @@ const (
 	ReasonAccountNotReady = "AccountNotReady"
 	// ReasonAccountSuspended means that the account's spec.suspend is set.
 	ReasonAccountSuspended = "AccountSuspended"
-	// ReasonAccountNotPermitted means that the cluster account does not select the job's namespace.
+	// ReasonAccountNotPermitted means that the cluster account does not select the job's namespace, or that this
+	// installation uses no cluster accounts.
 	ReasonAccountNotPermitted = "AccountNotPermitted"
 	// ReasonAccountReplaced means that the account that the job was given to is gone, and a namesake is in its place.
 	ReasonAccountReplaced = "AccountReplaced"

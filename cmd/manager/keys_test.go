@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/transcription-operator/transcription-operator/notification"
 )
@@ -124,5 +126,33 @@ func (l *firstLine) Error(_ error, msg string, kv ...any) { l.Info(0, msg, kv...
 func (l *firstLine) Info(int, string, ...any) {
 	if l.lines++; l.lines == 1 {
 		l.write()
+	}
+}
+
+// TestMakeKey_twoManagers has another manager make a key between the look and the write: that one stays.
+func TestMakeKey_twoManagers(t *testing.T) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: env.Namespace(t.Context(), t, nil), Name: "notification-keys"}}
+	if err := env.Client.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	const first = "the other manager's key, which is in use already"
+	c := interceptor.NewClient(env.Client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if err := c.Get(ctx, key, object, options...); err != nil {
+				return err
+			}
+			other := secret.DeepCopy()
+			other.Data = map[string][]byte{notification.SigningKeyFile: []byte(first)}
+			return c.Update(ctx, other)
+		},
+	})
+	if made, err := makeKey(t.Context(), c, client.ObjectKeyFromObject(secret)); made || !apierrors.IsConflict(err) {
+		t.Errorf("makeKey() = %t, %v, want a conflict", made, err)
+	}
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(secret.Data[notification.SigningKeyFile]); got != first {
+		t.Errorf("the key is %q: the other manager signs with one that nobody knows", got)
 	}
 }
