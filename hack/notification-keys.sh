@@ -92,6 +92,8 @@ retire() {
   fi
   [ "$rotated" != "$distributing" ] || fail "a rotation was broken off before the new key signed; end it: hack/notification-keys.sh rotate $namespace"
   [ -n "$rotated" ] || fail "the Secret $namespace/$secret has an additional-key that this command has not put there; remove it yourself when no job needs it any more"
+  # A job that the manager begins with the old key would not be notified of, though there is none yet.
+  [[ ! $(time_in 0) < $rotated ]] || fail "the manager may not have the new key before $rotated, and signs with the old one until then; try again later"
   left=$(older_jobs "$rotated")
   [ -z "$left" ] || fail "of the jobs from before $rotated, which know the old key, $(wc -l <<<"$left") have not finished; try again later. The first of them: $(head -n 1 <<<"$left")"
   change "$signing" null "$rotated"

@@ -31,12 +31,21 @@ import (
 // nothing newer: the worst that a kubelet may do. At no time may the manager sign with a key that one of them would refuse.
 func TestRotation(t *testing.T) {
 	r := newRotation(t, "old-key-old-key-old-key-old-key-old")
-	if first := r.signing(); r.run("rotate") != "" || r.signing() == first || r.additional() != first {
+	first := r.signing()
+	if r.run("rotate") != "" || r.signing() == first || r.additional() != first {
 		t.Fatalf("after a rotation %q signs, and %q is accepted too; before, %q signed", r.signing(), r.additional(), first)
 	}
 	if _, err := notification.NewKeyring([]byte(r.signing()), []byte(r.additional())); err != nil {
 		t.Errorf("the keys are of no use: %v", err)
 	}
+
+	// The manager signs with the old key until it has the new one, though no job is under way.
+	for _, command := range []string{"retire", "rotate"} {
+		if message := r.run(command); !strings.Contains(message, "may not have the new key") || r.additional() != first {
+			t.Errorf("%s at once: %s", command, message)
+		}
+	}
+	r.distributed()
 
 	// A job from before keeps its key; one that has finished, or that was begun later, does not.
 	r.job("finished", time.Now().Add(-time.Hour), time.Now())
@@ -178,6 +187,16 @@ func (r *rotation) read() *corev1.Secret {
 		r.t.Fatal(err)
 	}
 	return secret
+}
+
+// distributed has the time be over that the manager may take to get the new key.
+func (r *rotation) distributed() {
+	r.t.Helper()
+	secret := r.read()
+	secret.Annotations["transcription-operator.io/keys-rotated"] = time.Now().UTC().Format(time.RFC3339)
+	if err := env.Client.Update(r.t.Context(), secret); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rotation) signing() string    { return string(r.read().Data[notification.SigningKeyFile]) }
