@@ -7,8 +7,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -194,7 +197,14 @@ func (c *cluster) checkTranscript(ctx context.Context, job *v1alpha1.Transcripti
 		return fmt.Errorf("there are %d transcripts, wanted one", len(job.Status.Transcripts))
 	}
 	recorded := job.Status.Transcripts[0]
-	text, err := c.stored(ctx, job.Namespace, recorded, volume)
+	var text []byte
+	var err error
+	// A forwarded connection may get stuck.
+	_ = wait.PollUntilContextTimeout(ctx, interval, patience, true, func(ctx context.Context) (bool, error) {
+		text, err = c.stored(ctx, job.Namespace, recorded, volume)
+		var timeout net.Error
+		return !errors.As(err, &timeout), nil
+	})
 	if err != nil {
 		return fmt.Errorf("its transcript cannot be read: %w", err)
 	}

@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,13 +61,22 @@ func (c *cluster) withProvider(t *testing.T) *provider {
 	return &provider{harness.NewProvider("http://"+address, c.secrets["API key"])}
 }
 
+// ledger is every job that the provider has ever accepted.
+func (p *provider) ledger(t *testing.T) []simulator.LedgerEntry {
+	t.Helper()
+	var entries []simulator.LedgerEntry
+	eventually(t, "the provider's ledger is read", func(ctx context.Context) (err error) { // a forwarded connection may get stuck
+		entries, err = p.Ledger(ctx)
+		return err
+	})
+	return entries
+}
+
 // submissions are the jobs that the provider has ever accepted for each object.
 func (p *provider) submissions(t *testing.T) map[types.UID][]simulator.LedgerEntry {
 	t.Helper()
-	ledger, err := p.Ledger(t.Context())
-	must(t, err)
 	submissions := map[types.UID][]simulator.LedgerEntry{}
-	for _, entry := range ledger {
+	for _, entry := range p.ledger(t) {
 		reference, err := notification.ParseReference(entry.Reference)
 		if err != nil {
 			t.Errorf("the provider has job %s that nobody could tell the object of: %v", entry.JobID, err)
