@@ -5,11 +5,15 @@ package config_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
-	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,7 +79,14 @@ func TestNoTTLFromGit(t *testing.T) {
 		"flux-helm": func(j *v1alpha1.TranscriptionJob) { j.Labels = map[string]string{"helm.toolkit.fluxcd.io/name": "app"} },
 	}
 	unmarked := func(*v1alpha1.TranscriptionJob) {}
-	awaitPolicy(t, func(name string) error { return create(name, ptr.To(int32(60)), marks["argo-tracking"]) })
+	probes := 0
+	eventually(t, "the policy is in force", func() error {
+		probes++
+		if create(fmt.Sprintf("probe-%d", probes), ptr.To(int32(60)), marks["argo-tracking"]) == nil {
+			return errors.New("a job was let in")
+		}
+		return nil
+	})
 	for name, mark := range marks {
 		if err := create(name, ptr.To(int32(60)), mark); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "bought again") {
 			t.Errorf("%s, with a TTL: %v, want that it is refused, and why", name, err)
@@ -94,19 +105,25 @@ func TestNoTTLFromGit(t *testing.T) {
 	}
 }
 
-// awaitPolicy waits until the API server goes by a policy that was just created, which takes it a moment.
-func awaitPolicy(t *testing.T, create func(name string) error) {
-	t.Helper()
-	deadline, tick := time.After(30*time.Second), time.NewTicker(100*time.Millisecond)
-	defer tick.Stop()
-	for n := 0; ; n++ {
-		if err := create(fmt.Sprintf("probe-%d", n)); err != nil {
-			return
+// TestDocumentedDeployments checks that the commands in docs/ name Deployments that there are.
+func TestDocumentedDeployments(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(testenv.Root(), "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := render(t, "config/default")
+	named := 0
+	for _, page := range pages {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("the policy is not in force after half a minute")
+		for _, match := range regexp.MustCompile(`deployment/([a-z0-9-]+)`).FindAllSubmatch(content, -1) {
+			named++
+			one[appsv1.Deployment](t, objects, "Deployment", string(match[1])) // fails otherwise
 		}
+	}
+	if named == 0 {
+		t.Error("no page names a Deployment any more; so this test has nothing to do")
 	}
 }
