@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"net/textproto"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -425,7 +427,7 @@ func unchanged(t *testing.T, r *rig, job *v1alpha1.TranscriptionJob, f func()) {
 		t.Errorf("the job was changed: %+v", after.Status)
 	}
 	if found := contents(t, r, job); len(found) != had {
-		t.Errorf("something was stored: %v", found)
+		t.Errorf("something was stored: %v", slices.Sorted(maps.Keys(found)))
 	}
 }
 

@@ -115,7 +115,7 @@ func TestProgram(t *testing.T) {
 	}
 	content, err := os.ReadFile(filepath.Join(volume, after.Status.Transcripts[0].PersistentVolumeClaim.Path))
 	if err != nil || string(content) != "Good morning.\n" {
-		t.Errorf("the file holds %q, %v", content, err)
+		t.Errorf("the file holds %.100q, %v", content, err)
 	}
 	cancel()
 	if err := <-ended; err != nil {
