@@ -167,6 +167,9 @@ func TestDeletion_keyRevoked(t *testing.T) {
 			w.delete(job)
 			w.awaitGone(job)
 			w.wantEvent(job, "Warning RemoteJobLeft: job "+id)
+			if strings.Contains(w.logs.String(), "Cannot clean up at the provider yet") {
+				t.Error("the object was held for another try")
+			}
 			for _, event := range w.events(job.UID) {
 				if strings.Contains(event, apiKey) {
 					t.Errorf("an event has the key: %s", event)
