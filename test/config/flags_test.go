@@ -34,7 +34,7 @@ var programs string
 func build(t *testing.T) string {
 	t.Helper()
 	if programs == "" {
-		folder, err := os.MkdirTemp("", "programs-")
+		folder, err := os.MkdirTemp("", "programs-") //nolint:usetesting // It outlives the test that is the first to need it.
 		if err != nil {
 			t.Fatal(err)
 		}
