@@ -32,7 +32,7 @@ KUBECTL ?= kubectl
 NAMESPACE := transcription-system
 
 # How long each fuzz target runs in `test` and `fuzz`.
-FUZZTIME ?= 3s
+FUZZTIME ?= 1s
 # The race detector needs a C compiler, with the C library's headers. CI has one; without one, tests run without it.
 RACE = $(shell echo '\#include <stdlib.h>' | $$(go env CC) -E -x c - >/dev/null 2>&1 && echo -race)
 # How long `chaos` breaks things, what its choices follow from (0: any), which scenarios it runs (a regular expression), whether those

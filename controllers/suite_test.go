@@ -52,7 +52,7 @@ var env *testenv.Env
 
 func TestMain(m *testing.M) {
 	// Stories wait for most of their time, so that more of them run at a time than there are processors. -parallel overrides it.
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	logf.SetLogger(logr.Discard())
