@@ -200,11 +200,11 @@ func (l *limits) waits(job *v1alpha1.TranscriptionJob, account types.UID) bool {
 // crowd is how many jobs wait at least where there are many.
 const crowd = 16
 
-// isCrowded reports whether so many jobs wait that one more has time.
-func (l *limits) isCrowded() bool {
+// isCrowded reports whether so many jobs of a namespace wait that one more of them has time.
+func (l *limits) isCrowded(namespace string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.line.len() >= crowd
+	return l.line.waitingOf(namespace) >= crowd
 }
 
 // enqueue has a job wait for its turn. The caller holds the lock.

@@ -148,6 +148,14 @@ func (l *line) remove(uid types.UID) {
 	l.settle(q)
 }
 
+// waitingOf is how many jobs of a namespace wait.
+func (l *line) waitingOf(namespace string) int {
+	if q, ok := l.namespaces[namespace]; ok {
+		return q.waiting.Len()
+	}
+	return 0
+}
+
 // of are the jobs of an account that wait.
 func (l *line) of(account types.UID) []candidate {
 	var found []candidate

@@ -36,7 +36,7 @@ type rest struct {
 	// done is when the remote job doneID was first seen to be done.
 	done   time.Time
 	doneID string
-	// stoodBack means that the job has let those of other accounts go first.
+	// stoodBack means that the job has let those of others go first.
 	stoodBack bool
 	// inVain counts the deliveries that left what left names.
 	inVain int32
@@ -78,7 +78,7 @@ func (rs *rests) wake(uid types.UID) {
 	rs.jobs[uid] = r
 }
 
-// standBack reports whether a job is to let those of other accounts go first, which it does once.
+// standBack reports whether a job is to let those of others go first, which it does once.
 func (rs *rests) standBack(uid types.UID) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

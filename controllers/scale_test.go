@@ -313,4 +313,11 @@ func TestScale_fairness(t *testing.T) {
 	if span := last - begin + 1; span > 20+sized(minHands, 0) {
 		t.Errorf("the ten were submitted within %d turns, want 20", span)
 	}
+	w.eventually("all of the crowd were looked at", func() (bool, string) {
+		counts, n := w.reasons(), 0
+		for _, count := range counts {
+			n += count
+		}
+		return n >= len(many), fmt.Sprint(counts)
+	})
 }

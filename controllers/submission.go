@@ -28,9 +28,9 @@ import (
 // errClaimExpired is what the fence says of a submission that took too long.
 var errClaimExpired = errors.New("the time that the claim allows for the submission is over")
 
-// errStoodBack ends the first pass over a job whose account has many waiting: it is made when there is nothing else to do. The jobs of others
-// need not wait until each of a crowd was looked at, which could not be submitted now anyway.
-var errStoodBack = errors.New("the jobs of other accounts go first")
+// errStoodBack ends the first pass over a job whose namespace has many waiting: it is made when there is nothing else to do. The jobs of other
+// namespaces and accounts need not wait until each of a crowd was looked at, which could not be submitted now anyway.
+var errStoodBack = errors.New("the jobs of others go first")
 
 // recordTimeout bounds the record of an accepted submission when the manager is shutting down.
 const recordTimeout = 30 * time.Second
@@ -47,7 +47,7 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if p.limits.waits(s.job, p.account.UID) {
 		return s.waiting(p), nil
 	}
-	if p.limits.isCrowded() && r.rests.standBack(s.job.UID) {
+	if p.limits.isCrowded(s.job.Namespace) && r.rests.standBack(s.job.UID) {
 		return verdict{}, errStoodBack
 	}
 	in, err := r.prepare(ctx, s, p)

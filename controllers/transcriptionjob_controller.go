@@ -86,7 +86,7 @@ func (r *JobReconciler) Reconcile(ctx context.Context, req reconcile.Request) (r
 // requeuePriority is set explicitly: a request that a restart put into the queue with a low priority would keep it otherwise.
 var requeuePriority = 0
 
-// crowdPriority is that of a job whose account has many waiting.
+// crowdPriority is that of a job whose namespace has many waiting.
 var crowdPriority = requeuePriority - 1
 
 // forgetNamed drops what is kept in memory about the job of a name that is gone.
