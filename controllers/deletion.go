@@ -91,7 +91,7 @@ func (r *JobReconciler) release(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if err == nil {
-		r.traceDeletion(s)
+		r.traceDeletion(s) //nolint:contextcheck // the span is made afterwards, and is a child of none that a context has
 	}
 	crashpoint.At(crashpoint.Released)
 	return err

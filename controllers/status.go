@@ -100,7 +100,7 @@ func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) er
 	if err := r.writeVerdict(ctx, s, v); err != nil {
 		return err
 	}
-	r.traceEnd(s, v, &before)
+	r.traceEnd(s, v, &before) //nolint:contextcheck // the span is made afterwards, and is a child of none that a context has
 	r.announce(ctx, s, v, readyCondition(before.Conditions))
 	r.risks.set(s.job.UID, v.risk != nil)
 	for _, kind := range []string{v1alpha1.ConditionFeaturesFailed, v1alpha1.ConditionTranscriptAtRisk} {

@@ -733,7 +733,7 @@ func (w *world) checkAccounts(ctx context.Context) {
 		if got, want := kstatusOf(w.t, account), wantAccountKstatus(account); got != want {
 			w.t.Errorf("account %s: kstatus says %s, want %s", account.Name, got, want)
 		}
-		for _, broken := range lintHealth(w.t, account) {
+		for _, broken := range lintHealth(w.t, account) { //nolint:contextcheck // the interpreter of the script has none
 			w.t.Errorf("account %s: %s", account.Name, broken)
 		}
 	}

@@ -164,8 +164,8 @@ func TestOff(t *testing.T) {
 		child.End()
 		span.End()
 		off.Period(of, "provider works", time.Time{}, time.Time{})
-		off.EndAttempt(of, End{})
-		off.EndJob(of.Namespace, of.Name, of.UID, End{})
+		off.EndAttempt(of, End{})                        //nolint:contextcheck // the span is made afterwards, and is a child of none that a context has
+		off.EndJob(of.Namespace, of.Name, of.UID, End{}) //nolint:contextcheck // the span is made afterwards, and is a child of none that a context has
 	})
 	if allocations != 0 {
 		t.Errorf("tracing that is off allocates %g times", allocations)

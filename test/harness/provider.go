@@ -23,8 +23,8 @@ type Provider struct {
 	apiKey string
 }
 
-// NewProvider is the provider at a base URL, as a customer with an API key sees it.
-func NewProvider(url, apiKey string) *Provider { return &Provider{url: url, apiKey: apiKey} }
+// NewProvider is the provider at an address, as a customer with an API key sees it.
+func NewProvider(address, apiKey string) *Provider { return &Provider{url: address, apiKey: apiKey} }
 
 // Ledger is every job that was ever accepted, oldest first.
 func (p *Provider) Ledger(ctx context.Context) ([]simulator.LedgerEntry, error) {
