@@ -181,7 +181,8 @@ func (w *world) tellsSomething(expression string) error {
 		return err
 	}
 	for _, s := range samples {
-		if n, err := s.number(); err == nil && !math.IsNaN(n) {
+		// A ratio to what has never been counted is infinite.
+		if n, err := s.number(); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
 			return nil
 		}
 	}
