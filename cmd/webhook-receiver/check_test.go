@@ -35,6 +35,13 @@ func TestCheck_somethingElse(t *testing.T) {
 		"no backend":              {answer(http.StatusBadGateway), answer(http.StatusBadGateway), "502"},
 		"any token is good":       {answer(http.StatusMethodNotAllowed, "Allow", "POST, PUT"), answer(http.StatusNoContent), "wrong token"},
 		"only reading is allowed": {answer(http.StatusMethodNotAllowed, "Allow", "POST, PUT"), answer(http.StatusForbidden), "403"},
+		"small bodies alone": {answer(http.StatusMethodNotAllowed, "Allow", "POST, PUT"), func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > 1<<20 { // as ingress-nginx
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return
+			}
+			w.WriteHeader(http.StatusUnauthorized)
+		}, "8 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
