@@ -67,6 +67,7 @@ func TestChartIsTheSame(t *testing.T) {
 		"monitoring":         {"config/overlays/monitoring", []string{values("monitoring")}},
 		"egress-proxy":       {withComponent(t, "config/default", "egress-proxy"), []string{values("egress-proxy")}},
 		"provider-addresses": {withComponent(t, "config/default", "provider-addresses"), []string{values("provider-addresses")}},
+		"openshift":          {withComponent(t, "config/default", "openshift"), []string{values("openshift")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want, got := inTheSameWords(t, render(t, tt.kustomization)), inTheSameWords(t, renderChart(t, tt.args...))

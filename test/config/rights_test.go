@@ -66,7 +66,7 @@ var (
 	managerAtHome = []string{
 		"create leases.coordination.k8s.io",
 		"get leases.coordination.k8s.io transcription-operator-manager", "update leases.coordination.k8s.io transcription-operator-manager",
-		"create events", "patch events",
+		"create events",
 		"get secrets notification-keys", "patch secrets notification-keys",
 	}
 	receiverWithJobs = everybody.and(

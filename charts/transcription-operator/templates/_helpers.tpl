@@ -16,11 +16,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Labels of what it takes a cluster's administrator to apply, as in config/rbac. */}}
+{{- define "transcription-operator.rightsLabels" -}}
+{{ include "transcription-operator.labels" . }}
+app.kubernetes.io/component: rights
+{{- end -}}
+
 {{/* Labels by which the pods of a component are selected: (list . "manager"). They never change. */}}
 {{- define "transcription-operator.selector" -}}
 {{- $top := index . 0 -}}
 app.kubernetes.io/name: {{ $top.Chart.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Labels of a component's pods: (list . "manager" .Values.manager). */}}
+{{- define "transcription-operator.podLabels" -}}
+{{- merge (include "transcription-operator.selector" . | fromYaml) ((index . 2).podLabels | default dict) | toYaml -}}
 {{- end -}}
 
 {{/* An image's reference: (list . .Values.manager.image). */}}
@@ -83,9 +94,11 @@ topologySpreadConstraints:
 {{/* A pod's security context: Pod Security's level "restricted". */}}
 {{- define "transcription-operator.podSecurity" -}}
 runAsNonRoot: true
+{{- if .Values.fixedUser }}
 runAsUser: 65532
 runAsGroup: 65532
 fsGroup: 65532
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
