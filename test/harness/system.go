@@ -44,6 +44,8 @@ type SystemOptions struct {
 	Unnotified bool
 	// ManagerArgs, ReceiverArgs and SimulatorArgs are added to the programs' arguments; later ones count.
 	ManagerArgs, ReceiverArgs, SimulatorArgs []string
+	// Environment (NAME=VALUE) is given to managers and receivers.
+	Environment []string
 	// ManagerRuns and ReceiverRuns are ProgramOptions.Runs of the program with the index.
 	ManagerRuns, ReceiverRuns map[int][]string
 	// Limits are those of the account; nil means the provider's, which are those of the simulator too.
@@ -257,7 +259,7 @@ func (s *System) receiverOptions(index int, ports []string) ProgramOptions {
 	return ProgramOptions{
 		Name: "receiver-" + strconv.Itoa(index), Path: s.Cluster.programs.Receiver, Grace: time.Minute,
 		Health: "http://" + health + "/readyz", Metrics: "http://" + metrics + "/metrics",
-		Environment: []string{"KUBECONFIG=" + s.kubeconfig(userReceiver)}, Runs: s.options.ReceiverRuns[index],
+		Environment: s.environment(userReceiver), Runs: s.options.ReceiverRuns[index],
 		Args: append([]string{
 			"--public-bind-address=" + net.JoinHostPort(loopback, ports[0]), "--internal-bind-address=" + net.JoinHostPort(loopback, ports[1]),
 			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + health,
@@ -322,8 +324,13 @@ func (s *System) managerOptions(index int, ports []string) ProgramOptions {
 	return ProgramOptions{
 		Name: "manager-" + strconv.Itoa(index), Path: s.Cluster.programs.Manager, Args: args, Grace: 30 * time.Second,
 		Health: "http://" + health + "/readyz", Metrics: "http://" + metrics + "/metrics",
-		Environment: []string{"KUBECONFIG=" + s.kubeconfig(userManager)}, Runs: s.options.ManagerRuns[index],
+		Environment: s.environment(userManager), Runs: s.options.ManagerRuns[index],
 	}
+}
+
+// environment is that of a program which reaches the API server as a user.
+func (s *System) environment(user string) []string {
+	return append([]string{"KUBECONFIG=" + s.kubeconfig(user)}, s.options.Environment...)
 }
 
 func (s *System) kubeconfig(user string) string { return filepath.Join(s.Logs, user+".kubeconfig") }

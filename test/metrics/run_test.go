@@ -36,13 +36,15 @@ const (
 	patience = time.Minute
 )
 
-// TestRun has Prometheus scrape a system while jobs go their ways, and asks it everything that the dashboard and the alerts would.
+// TestRun has Prometheus scrape a system while jobs go their ways, and asks it everything that the dashboard and the alerts would. The traces of
+// the same jobs go to a collector.
 func TestRun(t *testing.T) {
 	find(t, "prometheus")
 	logf.SetLogger(logr.Discard()) // what the tests' own client has to say
-	s := startSystem(t)
+	c := startCollector(t)
+	s := startSystem(t, c.environment()...)
 	p := startPrometheus(t.Context(), t, s)
-	w := &world{T: t, ctx: t.Context(), system: s, prometheus: p}
+	w := &world{T: t, ctx: t.Context(), system: s, prometheus: p, collector: c}
 	// Twice, so that there is something which rises: rates and quantiles are of changes.
 	for range 2 {
 		w.wave()
@@ -52,10 +54,11 @@ func TestRun(t *testing.T) {
 	t.Run("alerts", w.checkAlerts)
 	t.Run("reference", w.checkReference)
 	t.Run("spending", w.checkSpending)
+	t.Run("traces", w.checkTraces) // the last one: a manager is killed, and begins to count anew
 }
 
-// startSystem starts a system of all programs.
-func startSystem(t *testing.T) *harness.System {
+// startSystem starts a system of all programs, with something more in their environment.
+func startSystem(t *testing.T, environment ...string) *harness.System {
 	t.Helper()
 	dir := t.TempDir()
 	building, cancel := context.WithTimeout(t.Context(), buildTimeout)
@@ -73,7 +76,9 @@ func startSystem(t *testing.T) *harness.System {
 			t.Error(err)
 		}
 	})
-	s, err := cluster.StartSystem(t.Context(), harness.SystemOptions{Name: "metrics", ManagerArgs: []string{"--orphan-interval=1s"}})
+	s, err := cluster.StartSystem(t.Context(), harness.SystemOptions{
+		Name: "metrics", ManagerArgs: []string{"--orphan-interval=1s"}, Environment: environment,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

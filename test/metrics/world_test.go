@@ -30,6 +30,7 @@ type world struct {
 	ctx        context.Context
 	system     *harness.System
 	prometheus *prometheus
+	collector  *collector
 
 	// created are jobs, and what became of some of them: their notifications were missed, they were rejected, they have a surplus. Forged are
 	// notifications with a wrong token.
