@@ -21,6 +21,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	programmetrics "github.com/transcription-operator/transcription-operator/internal/metrics"
+	"github.com/transcription-operator/transcription-operator/internal/testenv"
 	"github.com/transcription-operator/transcription-operator/speechmatics/simulator"
 )
 
@@ -419,5 +420,33 @@ func TestModelOf(t *testing.T) {
 		if got := modelOf(spec); got != c.want {
 			t.Errorf("%v, %v, %s: the model is %s, want %s", valueOf(c.model), valueOf(c.point), c.config, got, c.want)
 		}
+	}
+}
+
+// TestSpending_documented asks the objects, and the provider, what was spent, as docs/observability.md says, and holds that against what was counted.
+func TestSpending_documented(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withFaults(simulator.Fault{Kind: simulator.FaultReject, Title: "rejected", Message: "it is noise"}))
+	w.account()
+	done, rejected := w.job("done"), w.job("rejected", titled)
+	waiting := w.job("waiting", func(j *v1alpha1.TranscriptionJob) { j.Spec.AccountRef = &v1alpha1.AccountReference{Name: "nobody"} })
+	w.awaitReason(done, v1alpha1.ReasonComplete)
+	w.awaitReason(rejected, v1alpha1.ReasonRejected)
+	w.awaitReason(waiting, v1alpha1.ReasonAccountNotFound)
+	var objects, bill strings.Builder
+	env.Shell(t, w.namespace, testenv.DocumentedBlock(t, "docs/observability.md", ".status.remoteJob.audioDuration"), &objects)
+	counted := map[string]float64{}
+	for _, name := range []string{"submissions_total", "audio_seconds_total"} {
+		for _, value := range w.samples(name) {
+			counted[name] += value
+		}
+	}
+	want := fmt.Sprintf("%s/default\t2 jobs\t%.0f attempts\t%.4f h", w.namespace, counted["submissions_total"], counted["audio_seconds_total"]/3600)
+	if said := strings.Split(strings.TrimSpace(objects.String()), "\n"); !slices.Contains(said, want) || counted["audio_seconds_total"] == 0 {
+		t.Errorf("the objects say\n%s\nwant %q", &objects, want)
+	}
+	env.Shell(t, w.namespace, testenv.DocumentedBlock(t, "docs/observability.md", "/usage?"), &bill)
+	if !strings.Contains(bill.String(), `"summary":`) {
+		t.Errorf("the provider says %s", &bill)
 	}
 }

@@ -4,10 +4,15 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	acmetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -156,15 +161,50 @@ func (r *JobReconciler) writeStatus(ctx context.Context, s *scope) error {
 	apply := applyv1alpha1.TranscriptionJob(s.job.Name, s.job.Namespace).
 		WithResourceVersion(s.job.ResourceVersion).
 		WithStatus(controllerStatus(&s.status))
-	if err := r.client.Status().Apply(ctx, apply, client.FieldOwner(v1alpha1.FieldManagerController), client.ForceOwnership); err != nil {
+	before := s.job.Status
+	err := r.client.Status().Apply(ctx, apply, client.FieldOwner(v1alpha1.FieldManagerController), client.ForceOwnership)
+	switch {
+	case err == nil:
+		s.applied(apply, nil)
+		s.job.Status = *s.status.DeepCopy()
+	case !r.arrived(ctx, s, err):
 		return err
 	}
-	s.applied(apply, nil)
-	before := s.job.Status
-	s.job.Status = *s.status.DeepCopy()
 	r.tracker.wrote(s.job)
 	r.metrics.spending.done(s.job, &before)
 	return nil
+}
+
+// arrived reports whether a status is written although no answer says so, and takes the object over as it is then. Without that, the next pass would
+// find nothing to write, and what follows from the write would never be told: counts, events and spans.
+func (r *JobReconciler) arrived(ctx context.Context, s *scope, err error) bool {
+	if !mayHaveArrived(err) {
+		return false
+	}
+	live := &v1alpha1.TranscriptionJob{}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(s.job), live); err != nil || live.UID != s.job.UID || !sameControllerStatus(&live.Status, &s.status) {
+		return false
+	}
+	s.refresh(live)
+	s.status = *live.Status.DeepCopy()
+	return true
+}
+
+// mayHaveArrived reports whether a write that ended with an error may have been done all the same: there was no answer, or one of a server that
+// gave up.
+func mayHaveArrived(err error) bool {
+	var answer apierrors.APIStatus
+	return !errors.As(err, &answer) || answer.Status().Code >= http.StatusInternalServerError
+}
+
+// sameControllerStatus compares what is the controller's of two statuses, as it is written: times in whole seconds.
+func sameControllerStatus(a, b *v1alpha1.TranscriptionJobStatus) bool {
+	one, err := json.Marshal(controllerStatus(a))
+	if err != nil {
+		return false
+	}
+	other, err := json.Marshal(controllerStatus(b))
+	return err == nil && bytes.Equal(one, other)
 }
 
 // applied takes over the resourceVersion that the API server returned in an apply configuration, which holds the server's

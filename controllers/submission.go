@@ -337,13 +337,17 @@ func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id st
 	deadline := r.options.Clock.Now().Add(recordTimeout)
 	recordCtx := context.WithoutCancel(ctx)
 	backoff := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 100, Cap: 5 * time.Second}
-	var settled error // what a pass that has to begin anew ends with
+	var settled error   // what a pass that has to begin anew ends with
+	unanswered := false // a try may have been written without anybody saying so
 	for {
 		err := r.tryRecord(recordCtx, s, p, attempt, id)
 		switch {
 		case err == nil:
 			return settled
 		case errors.Is(err, errReloaded):
+			if unanswered && s.relationTo(attempt, id) == recordThere {
+				r.metrics.observeRecord(s, attempt)
+			}
 			return err
 		case s.relationTo(attempt, id) != recordMissing && r.options.Clock.Now().After(deadline):
 			return r.leftOver(recordCtx, s, id, err)
@@ -352,6 +356,7 @@ func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id st
 		case !apierrors.IsConflict(err):
 			r.log(ctx).Error(err, "Cannot record the submission; trying again", "attempt", attempt, "remoteJob", id)
 		}
+		unanswered = unanswered || mayHaveArrived(err)
 		timer := r.options.Clock.NewTimer(backoff.Step())
 		<-timer.C()
 		settled = errReloaded
