@@ -88,7 +88,7 @@ func (r *JobReconciler) claimAndTakeUp(ctx context.Context, s *scope, p *provide
 // maySubmit finds what stands in the way of a submission and can be told at once.
 func (r *JobReconciler) maySubmit(ctx context.Context, s *scope) (*provider, error) {
 	if s.suspended() {
-		return nil, pausef(v1alpha1.ReasonSuspended, 0, "spec.suspend keeps the job from being submitted")
+		return nil, pausef(v1alpha1.ReasonSuspended, 0, "spec.suspend keeps the job from being submitted; unset it to go on")
 	}
 	if err := checkConfiguration(&s.job.Spec); err != nil {
 		return nil, err
@@ -280,7 +280,7 @@ func (r *JobReconciler) refusal(s *scope, p *provider, err error) error {
 		// documents. Trying the key tells the last one.
 		r.refused(p)
 		return pausef(v1alpha1.ReasonSubmissionForbidden, r.options.SecretInterval,
-			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up", s.explain(answer), accountName(&p.account))
+			"Speechmatics refuses the job: %s; the contract of %s may not cover what the job asks for, or its credit is used up; see to that, and the job is submitted, or delete it", s.explain(answer), accountName(&p.account))
 	case answer.Temporary() || isAddressProblem(answer):
 		return pausef(v1alpha1.ReasonProviderUnavailable, r.options.RetryInterval, "the job could not be submitted and is tried again: %s", s.explain(answer))
 	default:

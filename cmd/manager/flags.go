@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -71,6 +72,8 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.BoolVar(&c.allowPrivateAddresses, "allow-private-addresses", false, "let the provider's address be loopback, private or link-local")
 	flags.DurationVar(&c.pollInterval, "poll-interval", 30*time.Second, "how often a running job is looked at where no notification is expected, 1s to 1h")
 	c.timings.bind(flags)
+	// An error says what is wrong; where in the program it was written, a line of the log tells nobody.
+	c.zap.StacktraceLevel = zapcore.PanicLevel
 	c.zap.BindFlags(flags)
 	ctrlconfig.RegisterFlags(flags)
 	if err := flags.Parse(args); err != nil {

@@ -5,11 +5,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/transcription-operator/transcription-operator/internal/testenv"
 )
@@ -144,6 +147,28 @@ func TestParseFlags_help(t *testing.T) {
 	for _, name := range []string{"receiver-url", "callback-url", "allow-private-addresses", "kubeconfig", "zap-log-level"} {
 		if !strings.Contains(out.String(), "-"+name) {
 			t.Errorf("--help does not show --%s", name)
+		}
+	}
+}
+
+// TestLog: a line about an error is one line that a person can read, and has the stack only if that is asked for.
+func TestLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		args  []string
+		stack bool
+	}{
+		"usually": {complete(), false}, "asked for": {complete("--zap-stacktrace-level=error"), true},
+	} {
+		config, err := parseFlags(c.args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		config.zap.DestWriter = &log
+		zap.New(zap.UseFlagOptions(&config.zap)).Error(errors.New("it is full"), "Not stored")
+		line := log.String()
+		if strings.Count(line, "\n") != 1 || !strings.Contains(line, `"error":"it is full"`) || strings.Contains(line, "stacktrace") != c.stack {
+			t.Errorf("%s: %s", name, line)
 		}
 	}
 }

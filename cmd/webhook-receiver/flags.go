@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -87,6 +88,8 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	flags.Var(&c.configMapMaxBytes, "configmap-max-bytes", "the most that one job may store in ConfigMaps, in bytes as stored")
 	flags.StringVar(&c.scratchDirectory, "scratch-directory", os.TempDir(), "folder for transcripts that are being received and do not fit into memory; nothing in it outlives the process")
 	flags.Var(&c.scratchMaxBytes, "scratch-max-bytes", "the most that may be in --scratch-directory at once, in bytes; notifications that need more are refused until there is room")
+	// An error says what is wrong; where in the program it was written, a line of the log tells nobody.
+	c.zap.StacktraceLevel = zapcore.PanicLevel
 	c.zap.BindFlags(flags)
 	ctrlconfig.RegisterFlags(flags)
 	if err := flags.Parse(args); err != nil {

@@ -5,11 +5,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/transcription-operator/transcription-operator/transcript/store"
 	"github.com/transcription-operator/transcription-operator/webhookreceiver"
@@ -93,5 +95,27 @@ func TestHelp(t *testing.T) {
 	var stderr bytes.Buffer
 	if code := run([]string{"--help"}, &stderr); code != 0 || !strings.Contains(stderr.String(), "-volume") || !strings.Contains(stderr.String(), "8Mi") {
 		t.Errorf("exit code %d:\n%s", code, &stderr)
+	}
+}
+
+// TestLog: a line about an error is one line that a person can read, and has the stack only if that is asked for.
+func TestLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		args  []string
+		stack bool
+	}{
+		"usually": {[]string{"--notification-keys=/keys"}, false}, "asked for": {[]string{"--notification-keys=/keys", "--zap-stacktrace-level=error"}, true},
+	} {
+		config, err := parseFlags(c.args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		config.zap.DestWriter = &log
+		zap.New(zap.UseFlagOptions(&config.zap)).Error(errors.New("it is full"), "Not stored")
+		line := log.String()
+		if strings.Count(line, "\n") != 1 || !strings.Contains(line, `"error":"it is full"`) || strings.Contains(line, "stacktrace") != c.stack {
+			t.Errorf("%s: %s", name, line)
+		}
 	}
 }
