@@ -16,8 +16,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The tag that the kustomizations of test/e2e name.
-readonly version=e2e programs=(manager webhook-receiver speechmatics-simulator)
+# Images are called as in the README's commands, which the tests follow.
+readonly registry=registry.example.com version=v1 programs=(manager webhook-receiver speechmatics-simulator)
 readonly name=transcription-operator-e2e
 
 main() {
@@ -33,7 +33,7 @@ main() {
       ;;
   esac
   heading "Building the images"
-  mapfile -t archives < <(VERSION=$version hack/images.sh "${programs[@]}")
+  mapfile -t archives < <(VERSION=$version IMAGE_PREFIX=$registry hack/images.sh "${programs[@]}")
   [ "${#archives[@]}" = "${#programs[@]}" ] || exit 1
   heading "Starting a cluster ($kind)"
   if [ "$kind" = kind ]; then trap kind_down EXIT; else trap node_down EXIT; fi
@@ -42,7 +42,7 @@ main() {
   heading "Running the tests"
   go test -count=1 -timeout 20m -v ./test/e2e -e2e.kubeconfig="$kubeconfig" -e2e.kubectl="$(hack/control-plane.sh)/kubectl" \
     -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.helm="$(hack/tool.sh helm)" \
-    -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)"
+    -e2e.node="$("${kind}_node")" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)"
 }
 
 heading() { printf 'e2e: %s (after %d s)\n' "$*" "$SECONDS"; }
@@ -61,6 +61,9 @@ kind_load() {
   for archive in "$@"; do "$(hack/tool.sh kind)" load image-archive "$archive" --name "$name"; done
 }
 
+# kind_node, node_node: what a command is given to, so that it sees the node's processes.
+kind_node() { echo "docker exec $name-control-plane"; }
+
 kind_down() {
   if [ -n "${KEEP:-}" ]; then
     echo "e2e: the cluster stays: export KUBECONFIG=$kubeconfig; $(hack/tool.sh kind) delete cluster --name $name"
@@ -75,6 +78,8 @@ kind_down() {
 node_up() { kubeconfig=$(hack/cluster.sh up); }
 
 node_load() { hack/cluster.sh load "$@"; }
+
+node_node() { echo env; }
 
 node_down() {
   if [ -n "${KEEP:-}" ]; then

@@ -16,7 +16,7 @@ const (
 	// readHeaderTimeout is how long a header may take. The sender writes it at once.
 	readHeaderTimeout = 10 * time.Second
 
-	// idleTimeout is how long a connection without a request is kept.
+	// idleTimeout is how long a connection for metrics or probes is kept without a request.
 	idleTimeout = 60 * time.Second
 
 	// writeTimeout is how long an answer may take. It has less than a kibibyte.

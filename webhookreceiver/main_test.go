@@ -250,6 +250,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	// closes means that the connection is not to be used again.
+	closes bool
 }
 
 func (a answer) problem(t testing.TB) notification.Problem {
@@ -274,6 +276,10 @@ func (r *rig) send(t testing.TB, job *v1alpha1.TranscriptionJob, q request) answ
 }
 
 func (r *rig) try(ctx context.Context, target notification.Target, q request) (answer, error) {
+	return r.tryWith(ctx, noKeepAlive, target, q)
+}
+
+func (r *rig) tryWith(ctx context.Context, sender *http.Client, target notification.Target, q request) (answer, error) {
 	base, purpose := r.public, notification.PurposeCallback
 	if q.internal {
 		base, purpose = r.internal, notification.PurposeDeliver
@@ -301,13 +307,13 @@ func (r *rig) try(ctx context.Context, target notification.Target, q request) (a
 	if q.contentType != "" {
 		req.Header.Set("Content-Type", q.contentType)
 	}
-	res, err := noKeepAlive.Do(req)
+	res, err := sender.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	content, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(content)}, err
+	return answer{res.StatusCode, res.Header, string(content), res.Close}, err
 }
 
 // item is a part of a multipart body.

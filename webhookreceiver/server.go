@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -28,9 +29,12 @@ import (
 )
 
 const (
-	// DefaultShutdownDelay is how long connections are still accepted after readiness was switched off, so that nobody is sent here any
-	// more when the doors close.
+	// DefaultShutdownDelay is for how long nobody must have come, after readiness was switched off, before the doors close: who still comes is
+	// sent by a node that has not heard of it yet, and the next one would find them closed.
 	DefaultShutdownDelay = 5 * time.Second
+	// maxShutdownDelays is for how many times that the doors stay open, however many come. With DefaultDrainTimeout it has to fit into the pod's
+	// terminationGracePeriodSeconds.
+	maxShutdownDelays = 4
 	// DefaultDrainTimeout is how long requests may take to end after the doors were closed.
 	DefaultDrainTimeout = 30 * time.Second
 )
@@ -73,6 +77,8 @@ type Server struct {
 	readiness *readiness
 	public    *door
 	internal  *door
+	// arrivals counts the connections that the doors have accepted.
+	arrivals atomic.Int64
 }
 
 // New returns a server; Run starts it.
@@ -106,13 +112,13 @@ func (s *Server) door(purpose notification.Purpose, source v1alpha1.Notification
 	}
 }
 
-// Run serves until the context ends, and then shuts down in order: it says that it is not ready, goes on for ShutdownDelay, closes the
-// doors, and lets the requests that it has end within DrainTimeout. It returns what went wrong: a listener that failed, or requests
-// that were broken off.
+// Run serves until the context ends, and then shuts down in order: it says that it is not ready, goes on until nobody has come for
+// ShutdownDelay, though not for more than four times as long, closes the doors, and lets the requests that it has end within DrainTimeout. It
+// returns what went wrong: a listener that failed, or requests that were broken off.
 func (s *Server) Run(ctx context.Context, listeners Listeners) error {
 	doors := []*endpoint{
-		s.endpoint("public", listeners.Public, s.public),
-		s.endpoint("internal", listeners.Internal, s.internal),
+		s.doorway("public", listeners.Public, s.public),
+		s.doorway("internal", listeners.Internal, s.internal),
 	}
 	var others []*endpoint
 	if listeners.Metrics != nil {
@@ -136,7 +142,7 @@ func (s *Server) shutdown(ctx context.Context, orderly bool, doors, others []*en
 	s.readiness.draining.Store(true)
 	if orderly && s.options.ShutdownDelay > 0 {
 		s.options.Log.Info("Shutting down: not ready any more", "delay", s.options.ShutdownDelay.String())
-		<-s.options.Clock.After(s.options.ShutdownDelay)
+		s.awaitQuiet()
 	}
 	s.options.Log.Info("Shutting down: closing the doors", "drainTimeout", s.options.DrainTimeout.String())
 	ctx, cancel := context.WithTimeout(ctx, max(0, s.options.DrainTimeout))
@@ -150,6 +156,18 @@ func (s *Server) shutdown(ctx context.Context, orderly bool, doors, others []*en
 		err = errors.Join(err, e.server.Close())
 	}
 	return err
+}
+
+// awaitQuiet ends when nobody has come for ShutdownDelay, or it has taken long enough.
+func (s *Server) awaitQuiet() {
+	for range maxShutdownDelays {
+		before := s.arrivals.Load()
+		<-s.options.Clock.After(s.options.ShutdownDelay)
+		if s.arrivals.Load() == before {
+			return
+		}
+	}
+	s.options.Log.Info("Shutting down: connections still come in, and the next ones will be refused")
 }
 
 // endpoint is a listener with its server.
@@ -173,6 +191,19 @@ func (s *Server) endpoint(name string, listener net.Listener, handler http.Handl
 			ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(log.V(1)), slog.LevelInfo),
 		},
 	}
+}
+
+// doorway is a door's endpoint. A connection is closed with the answer to its first request: one that is kept, and that is closed, for being idle or
+// because the doors close, in the moment in which its sender uses it again, breaks a notification.
+func (s *Server) doorway(name string, listener net.Listener, d *door) *endpoint {
+	e := s.endpoint(name, listener, d)
+	e.server.SetKeepAlivesEnabled(false)
+	e.server.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.arrivals.Add(1)
+		}
+	}
+	return e
 }
 
 func (e *endpoint) serve() error {

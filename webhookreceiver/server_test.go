@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -305,24 +306,82 @@ func TestListenerThatFails(t *testing.T) {
 
 // Before the doors close, readiness is off for a while.
 func TestShutdownDelay(t *testing.T) {
-	clock := testingclock.NewFakeClock(time.Now())
-	r := start(t, func(o *Options) { o.Clock, o.ShutdownDelay = clock, 5*time.Second })
+	clock, r := startWithDelay(t)
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop() }()
-	for !clock.HasWaiters() {
-		if err := t.Context().Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	awaitWaiter(t, clock, stopped)
 	if status, _ := fetch(t, r.health+"/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("while shutting down, it is ready: %d", status)
 	}
-	job := newJob(t)
-	if got := r.send(t, job, multi(t, everything(t, job)...)); got.status != http.StatusNoContent {
-		t.Errorf("the door is closed too early: %+v", got)
-	}
-	clock.Step(5 * time.Second)
+	clock.Step(shutdownDelay)
 	if err := <-stopped; err != nil {
 		t.Errorf("Run() = %v", err)
+	}
+}
+
+// As long as notifications come in, the doors stay open: somebody does not know yet that they are about to close. But not for ever.
+func TestShutdownDelay_busy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		busy   int // for how many delays
+		delays int
+	}{
+		"for a while": {busy: 2, delays: 3},
+		"for ever":    {busy: maxShutdownDelays, delays: maxShutdownDelays},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock, r := startWithDelay(t)
+			job := newJob(t)
+			stopped := make(chan error, 1)
+			go func() { stopped <- r.stop() }()
+			for i := range tt.delays {
+				awaitWaiter(t, clock, stopped)
+				if i < tt.busy {
+					if got := r.send(t, job, multi(t, everything(t, job)...)); got.status != http.StatusNoContent {
+						t.Errorf("the door is closed too early: %+v", got)
+					}
+				}
+				clock.Step(shutdownDelay)
+			}
+			if err := <-stopped; err != nil {
+				t.Errorf("Run() = %v", err)
+			}
+		})
+	}
+}
+
+const shutdownDelay = 5 * time.Second
+
+// startWithDelay starts a receiver whose doors close when the clock is moved.
+func startWithDelay(t *testing.T) (*testingclock.FakeClock, *rig) {
+	t.Helper()
+	clock := testingclock.NewFakeClock(time.Now())
+	return clock, start(t, func(o *Options) { o.Clock, o.ShutdownDelay = clock, shutdownDelay })
+}
+
+// awaitWaiter returns when the receiver waits for the time to go on.
+func awaitWaiter(t *testing.T, clock *testingclock.FakeClock, stopped <-chan error) {
+	t.Helper()
+	for !clock.HasWaiters() {
+		select {
+		case err := <-stopped:
+			t.Fatalf("it did not wait: Run() = %v", err)
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// A door's connection is closed with the answer, and the sender is told so: one that it kept could be closed in the moment in which it is used again.
+func TestConnectionsAreNotKept(t *testing.T) {
+	r, job := start(t), newJob(t)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	for _, internal := range []bool{false, true} {
+		q := multi(t, everything(t, job)...)
+		q.internal = internal
+		got, err := r.tryWith(t.Context(), &http.Client{Transport: transport, Timeout: 2 * time.Minute}, targetOf(job, 1), q)
+		if err != nil || got.status != http.StatusNoContent || !got.closes {
+			t.Errorf("internal %t: %+v, %v", internal, got, err)
+		}
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/test/harness"
 )
 
@@ -50,10 +51,16 @@ type cluster struct {
 	record *record
 	// scratch is a folder that lasts as long as the test.
 	scratch string
+	// path is where the shell looks for programs.
+	path string
 	// jobs counts the jobs, so that each has a name of its own.
 	jobs int
-	// secrets are all values that must not be told.
+	// underWay are jobs that a step has left to the next ones.
+	underWay []*v1alpha1.TranscriptionJob
+	// secrets are all values that must not be told, by what they are.
 	secrets map[string]string
+	// tokens are the targets of the tokens that must not be told either.
+	tokens map[string]notification.Target
 }
 
 // connect reaches the cluster, and keeps a record of it until the test ends.
@@ -68,7 +75,8 @@ func connect(t *testing.T) *cluster {
 	scheme := runtime.NewScheme()
 	must(t, clientgoscheme.AddToScheme(scheme))
 	must(t, v1alpha1.AddToScheme(scheme))
-	c := &cluster{scratch: t.TempDir(), secrets: map[string]string{}}
+	c := &cluster{scratch: t.TempDir(), secrets: map[string]string{}, tokens: map[string]notification.Target{}}
+	c.addPrograms(t, map[string]string{"kubectl": *kubectlFlag, "helm": *helmFlag})
 	httpClient, err := rest.HTTPClientFor(config)
 	must(t, err)
 	t.Cleanup(func() { utilnet.CloseIdleConnectionsFor(httpClient.Transport) }) // http.Client's own way ends at wrapped transports
@@ -91,12 +99,14 @@ func must(t *testing.T, err error) {
 func (c *cluster) command(ctx context.Context, stdin, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = harness.Root()
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+*kubeconfigFlag, "KUBECTL="+*kubectlFlag, "KUBECACHEDIR="+filepath.Join(c.scratch, "kubectl"))
+	cmd.Env = append(os.Environ(), "PATH="+c.path, "KUBECONFIG="+*kubeconfigFlag, "KUBECACHEDIR="+filepath.Join(c.scratch, "kubectl"))
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.WaitDelay = time.Second
 	var output, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &problems
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	c.record.sayOutput(filepath.Base(name)+" "+strings.Join(args[:min(len(args), 2)], " "), output.String()+problems.String())
+	if err != nil {
 		return output.String(), fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), err, &problems)
 	}
 	return output.String(), nil
@@ -117,10 +127,10 @@ func (c *cluster) build(t *testing.T, kustomization string) string {
 	return manifests
 }
 
-// apply applies manifests as `make deploy` does.
+// apply applies manifests as the documentation says.
 func (c *cluster) apply(t *testing.T, manifests string) {
 	t.Helper()
-	_, err := c.command(t.Context(), manifests, *kubectlFlag, "apply", "--server-side", "--force-conflicts", "-f", "-")
+	_, err := c.command(t.Context(), manifests, *kubectlFlag, "apply", "--server-side", "-f", "-")
 	must(t, err)
 }
 

@@ -15,6 +15,7 @@ var (
 	kubectlFlag    = flag.String("e2e.kubectl", "kubectl", "the program kubectl")
 	kustomizeFlag  = flag.String("e2e.kustomize", "kustomize", "the program kustomize")
 	helmFlag       = flag.String("e2e.helm", "helm", "the program helm")
+	nodeFlag       = flag.String("e2e.node", "env", "the command, words with spaces between them, that runs another one where the node's processes are seen")
 	systemFlag     = flag.String("e2e.system", "system", "the kustomization beside the tests that is installed")
 )
 
@@ -30,9 +31,11 @@ func TestEndToEnd(t *testing.T) {
 		{"Provider", startProvider},
 		{"InstallWithHelm", installWithHelm},
 		{"InstallWithKustomize", installWithKustomize},
+		{"FirstAccount", firstAccount},
 		{"PodsAreRestricted", podsAreRestricted},
 		{"EverySourceAndStore", everySourceAndStore},
 		{"ReceiverRolled", receiverRolled},
+		{"ClusterAccount", clusterAccount},
 		{"ManagerKilled", managerKilled},
 		{"LeaderHandsOver", leaderHandsOver},
 		{"NotificationKeyRotated", notificationKeyRotated},

@@ -6,13 +6,16 @@ package e2e
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,6 +23,8 @@ import (
 )
 
 const (
+	readme, readmeInstall = "README.md", "Use it in a cluster"
+
 	managerDeployment  = "transcription-operator-manager"
 	receiverDeployment = "transcription-operator-webhook-receiver"
 	keysSecret         = "notification-keys"
@@ -28,10 +33,31 @@ const (
 // operatorPattern is in the names of all that belongs to the operator and to no namespace.
 var operatorPattern = regexp.MustCompile(`transcription-(operator|system)`)
 
-// installWithKustomize installs as the README says, over what Helm has left: definitions, an account and jobs.
+// installWithKustomize installs by the README's command, over what Helm has left: definitions, an account, and jobs, some of them under way. Beside
+// it, the command names the kustomization that has the simulator in the provider's place.
 func installWithKustomize(t *testing.T, c *cluster) {
-	c.apply(t, c.build(t, *systemFlag))
+	c.follow(t, lineWith(t, documented(t, readme, readmeInstall), "make deploy")+" OVERLAY=test/e2e/"+*systemFlag)
 	c.ready(t)
+}
+
+// firstAccount makes an account by the README's commands. It is one at the real service, for which our key is none, if it can be reached at all.
+func firstAccount(t *testing.T, c *cluster) {
+	commands := blockWith(t, documented(t, readme, readmeInstall), "kubectl create secret")
+	output := c.follow(t, strings.Replace(commands, "apiKey=…", "apiKey="+c.newSecret("API key of the real service"), 1))
+	if !strings.Contains(output, "default") {
+		t.Errorf("the account is not listed: %s", output)
+	}
+	eventually(t, "the account says that it is of no use", func(ctx context.Context) error {
+		account := &v1alpha1.SpeechmaticsAccount{}
+		if err := c.client.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "default"}, account); err != nil {
+			return err
+		}
+		ready := meta.FindStatusCondition(account.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.Status != metav1.ConditionFalse {
+			return fmt.Errorf("it says %+v", ready)
+		}
+		return nil
+	})
 }
 
 // ready waits until every pod of the operator is ready, and remembers what it must not tell.
@@ -87,7 +113,8 @@ func podsAreRestricted(t *testing.T, c *cluster) {
 func everySourceAndStore(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
 	var created []*v1alpha1.TranscriptionJob
-	for _, source := range []option{fromURL, fromURLInSecret, fromConfigMap, fromSecret} {
+	failing := c.create(t, fromNowhere, toConfigMap)
+	for _, source := range []option{fromURL, fromURLWithHeaders, fromURLInSecret, fromConfigMap, fromSecret} {
 		for _, store := range []option{toConfigMap, toKeptConfigMap, toVolume} {
 			created = append(created, c.create(t, source, store))
 		}
@@ -96,7 +123,13 @@ func everySourceAndStore(t *testing.T, c *cluster) {
 	c.kubectl(t, "-n", userNamespace, "wait", "--for=condition=Finished", "transcriptionjobs", "--all", "--timeout="+patience.String())
 	jobs := c.complete(t, p, created)
 	tries := c.allNotified(t, jobs)
-	t.Logf("%d jobs of four sources and three stores are complete; notifications took %d tries", len(jobs), tries)
+	t.Logf("%d jobs of five sources and three stores are complete; notifications took %d tries", len(jobs), tries)
+	c.complete(t, p, c.underWay)
+	t.Logf("%d jobs went on that were under way while there was no operator", len(c.underWay))
+	failed := c.finished(t, []*v1alpha1.TranscriptionJob{failing})[0]
+	if why := meta.FindStatusCondition(failed.Status.Conditions, v1alpha1.ConditionFailed); why == nil || why.Reason != v1alpha1.ReasonMediaFetchFailed {
+		t.Errorf("the job whose URL leads nowhere has not failed for that: %+v", why)
+	}
 
 	claim := &corev1.PersistentVolumeClaim{}
 	must(t, c.client.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: volumeClaim}, claim))
@@ -105,25 +138,46 @@ func everySourceAndStore(t *testing.T, c *cluster) {
 	}
 }
 
-// uninstall removes everything, in the order in which docs/uninstall.md says. What was promised to stay is still there, nothing else is.
+// uninstall removes everything by the commands of docs/uninstall.md. What was promised to stay is still there, nothing else is.
 func uninstall(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
-	ended := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toKeptConfigMap), c.create(t, fromURL, toConfigMap)})
-	running := c.create(t, fromURL, toConfigMap)
+	c.jobsDeleted(t, p)
 
 	start := time.Now()
-	const ours = "-l=app.kubernetes.io/name=transcription-operator"
+	jobs := c.complete(t, p, c.createAFew(t, len(kinds)))
+	const page = "docs/uninstall.md"
+	steps := documented(t, page, "Everything, without losing a transcript")
+	for _, step := range steps[:len(steps)-1] {
+		c.follow(t, step)
+	}
+	c.checkTranscripts(t, jobs) // while the volume's reader is there
+	c.follow(t, documented(t, page, "The operator alone")[0])
+	c.follow(t, steps[len(steps)-1])
+	t.Logf("everything was gone after %s", time.Since(start).Round(time.Second/10))
+	for _, job := range jobs {
+		if job.Status.Transcripts[0].ConfigMapRef != nil {
+			c.checkStored(t, job, true)
+		}
+	}
+	c.checkNothingLeft(t)
+}
+
+// jobsDeleted deletes all jobs while the manager runs: kept transcripts stay, the others go, and the provider works for nobody any more.
+func (c *cluster) jobsDeleted(t *testing.T, p *provider) {
+	t.Helper()
+	ended := c.complete(t, p, []*v1alpha1.TranscriptionJob{c.create(t, fromURL, toKeptConfigMap), c.create(t, fromURL, toConfigMap)})
+	running := c.create(t, fromURL, toConfigMap)
+	eventually(t, "a job runs", func(ctx context.Context) error {
+		seen := &v1alpha1.TranscriptionJob{}
+		err := c.client.Get(ctx, client.ObjectKeyFromObject(running), seen)
+		if err == nil && (seen.Status.RemoteJob == nil || seen.Status.RemoteJob.ID == nil) {
+			err = errors.New("it was not submitted yet")
+		}
+		return err
+	})
+	start := time.Now()
 	c.delete(t, "transcriptionjobs.transcription-operator.io", "--all", "--all-namespaces")
 	t.Logf("all jobs were gone after %s", time.Since(start).Round(time.Second/10))
-	c.delete(t, "speechmaticsaccounts.transcription-operator.io", "--all", "--all-namespaces")
-	c.delete(t, "clusterspeechmaticsaccounts.transcription-operator.io", "--all")
-	c.delete(t, "customresourcedefinitions", "transcriptionjobs.transcription-operator.io", "speechmaticsaccounts.transcription-operator.io",
-		"clusterspeechmaticsaccounts.transcription-operator.io")
-	c.delete(t, "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets", "--namespace="+operatorNamespace, ours)
-	c.delete(t, "clusterroles,clusterrolebindings", ours)
-	c.delete(t, "namespace", operatorNamespace)
-	t.Logf("everything was gone after %s", time.Since(start).Round(time.Second/10))
-
 	c.checkStored(t, ended[0], true)
 	c.checkStored(t, ended[1], false)
 	for _, entry := range p.submissions(t)[running.UID] {
@@ -131,7 +185,6 @@ func uninstall(t *testing.T, c *cluster) {
 			t.Errorf("the provider still works on a job whose object is gone: %+v", entry)
 		}
 	}
-	c.checkNothingLeft(t)
 }
 
 // delete deletes, and waits until it is gone.

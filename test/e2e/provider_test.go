@@ -5,9 +5,11 @@ package e2e
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -85,6 +87,51 @@ func (p *provider) submissions(t *testing.T) map[types.UID][]simulator.LedgerEnt
 		submissions[reference.UID] = append(submissions[reference.UID], entry)
 	}
 	return submissions
+}
+
+// fullPage is how many jobs a page of the list has, unless it is the last one.
+const fullPage = 100
+
+// tokens are the tokens that the operator has given the provider, for the jobs that the provider still tells of, each with what it is good for.
+func (p *provider) tokens(ctx context.Context) (map[string]notification.Target, error) {
+	tokens := map[string]notification.Target{}
+	for before := ""; ; {
+		jobs, err := p.JobsPage(ctx, before)
+		if err != nil {
+			return tokens, err
+		}
+		for i := range jobs {
+			before = jobs[i].CreatedAt
+			for _, to := range jobs[i].Config.Notifications {
+				if err := addTokens(tokens, to.URL, to.AuthHeaders); err != nil {
+					return tokens, err
+				}
+			}
+		}
+		if len(jobs) < fullPage {
+			return tokens, nil
+		}
+	}
+}
+
+// addTokens adds the tokens with which a notification is sent.
+func addTokens(tokens map[string]notification.Target, address string, headers []string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	target, err := notification.ParsePath(u.EscapedPath())
+	if err != nil {
+		return err
+	}
+	for _, header := range headers {
+		token, err := notification.ParseAuthorization(strings.TrimPrefix(header, "Authorization: "))
+		if err != nil {
+			return err
+		}
+		tokens[token] = target
+	}
+	return nil
 }
 
 // attempt is one try of the provider's to notify, and what came of it: nothing, if it was received.

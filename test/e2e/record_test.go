@@ -81,6 +81,20 @@ func (r *record) look(ctx context.Context) {
 			r.say("job", j.Namespace, j.Name, string(j.UID)+" "+j.ResourceVersion, j)
 		}
 	}
+	clusterAccounts := &v1alpha1.ClusterSpeechmaticsAccountList{}
+	if r.cluster.client.List(ctx, clusterAccounts) == nil {
+		for i := range clusterAccounts.Items {
+			a := &clusterAccounts.Items[i]
+			r.say("cluster account", "", a.Name, string(a.UID)+" "+a.ResourceVersion, a)
+		}
+	}
+	configMaps := &corev1.ConfigMapList{}
+	if r.cluster.client.List(ctx, configMaps) == nil {
+		for i := range configMaps.Items {
+			m := &configMaps.Items[i]
+			r.say("ConfigMap", m.Namespace, m.Name, string(m.UID)+" "+m.ResourceVersion, m)
+		}
+	}
 	accounts := &v1alpha1.SpeechmaticsAccountList{}
 	if r.cluster.client.List(ctx, accounts) == nil {
 		for i := range accounts.Items {
@@ -99,6 +113,13 @@ func (r *record) say(kind, namespace, name, version string, object any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.said[strings.Join([]string{kind, namespace, name, version}, " ")] = string(text)
+}
+
+// sayOutput takes down what a program has printed.
+func (r *record) sayOutput(program, output string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said[fmt.Sprintf("output #%d of %s", len(r.said), program)] = output
 }
 
 // follow reads the logs of a pod's containers to their end, once for each time that they are started.

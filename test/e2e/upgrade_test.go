@@ -19,9 +19,10 @@ func upgrade(t *testing.T, c *cluster) {
 	c.createSecret(t, operatorNamespace, keysSecret, corev1.SecretTypeOpaque, map[string]string{"signing-key": c.newSecret("key of before")})
 	c.ready(t)
 	c.createAccount(t)
-	manifests := c.build(t, *systemFlag)
+	// What `make deploy` has written when it was installed.
+	command := lineWith(t, documented(t, "docs/upgrade.md", "Upgrade"), "kubectl apply")
 	created := c.createWhile(t, func(ctx context.Context) error {
-		if _, err := c.command(ctx, manifests, *kubectlFlag, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+		if _, err := c.command(ctx, "", "bash", "-c", command); err != nil {
 			return err
 		}
 		for _, deployment := range []string{receiverDeployment, managerDeployment} {

@@ -86,6 +86,42 @@ func (p *Provider) Submit(ctx context.Context, mediaURL, reference string) error
 	return err
 }
 
+// Job is a job as the provider tells of it to who has its key, with all that was submitted.
+type Job struct {
+	ID        string `json:"id"`
+	CreatedAt string `json:"created_at"`
+	Config    struct {
+		Notifications []struct {
+			URL         string   `json:"url"`
+			AuthHeaders []string `json:"auth_headers"`
+		} `json:"notification_config"`
+	} `json:"config"`
+}
+
+// JobsPage is a page of the list of jobs, newest first, from the newest one or from before a time.
+func (p *Provider) JobsPage(ctx context.Context, createdBefore string) ([]Job, error) {
+	query := url.Values{"include_deleted": {"true"}}
+	if createdBefore != "" {
+		query.Set("created_before", createdBefore)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/v2/jobs?"+query.Encode(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+p.apiKey)
+	answer, err := p.send(request)
+	if err != nil {
+		return nil, err
+	}
+	var page struct {
+		Jobs []Job `json:"jobs"`
+	}
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return nil, fmt.Errorf("cannot understand the simulator's list of jobs: %w", err)
+	}
+	return page.Jobs, nil
+}
+
 // Transcript is what the provider serves of a job that is done, or served before the job was deleted or had expired.
 func (p *Provider) Transcript(ctx context.Context, id, format string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/admin/jobs/"+url.PathEscape(id)+"/transcript?format="+url.QueryEscape(format), http.NoBody)
