@@ -5,7 +5,8 @@
 # e2e.sh: runs test/e2e in a cluster of its own, which it starts and removes.
 #
 #   make test-e2e
-#   KEEP=yes make test-e2e      leaves the cluster, and says how to reach and to remove it
+#   hack/e2e.sh -e2e.rollings=10   gives the tests other flags
+#   KEEP=yes make test-e2e         leaves the cluster, and says how to reach and to remove it
 #
 # Where a Docker engine answers, the cluster is kind's (hack/kind); elsewhere it is hack/cluster.sh's, which needs root. The tests are the
 # same. (That kind's way works could not be tried where this was written.)
@@ -42,7 +43,7 @@ main() {
   heading "Running the tests"
   go test -count=1 -timeout 20m -v ./test/e2e -e2e.kubeconfig="$kubeconfig" -e2e.kubectl="$(hack/control-plane.sh)/kubectl" \
     -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.helm="$(hack/tool.sh helm)" \
-    -e2e.node="$("${kind}_node")" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)"
+    -e2e.node="$("${kind}_node")" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)" "$@"
 }
 
 heading() { printf 'e2e: %s (after %d s)\n' "$*" "$SECONDS"; }
@@ -89,4 +90,4 @@ node_down() {
   hack/cluster.sh down
 }
 
-main
+main "$@"

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -22,7 +21,7 @@ import (
 func clusterAccount(t *testing.T, c *cluster) {
 	const selected, other = "selected", "not-selected"
 	p := c.withProvider(t)
-	c.createSecret(t, operatorNamespace, "shared", corev1.SecretTypeOpaque, map[string]string{"apiKey": c.secrets["API key"]})
+	c.createSecret(t, operatorNamespace, "shared", map[string]string{"apiKey": c.secrets["API key"]})
 	account := &v1alpha1.ClusterSpeechmaticsAccount{
 		ObjectMeta: metav1.ObjectMeta{Name: "default"},
 		Spec: v1alpha1.ClusterSpeechmaticsAccountSpec{
@@ -58,7 +57,8 @@ func clusterAccount(t *testing.T, c *cluster) {
 	if paid := p.submissions(t)[refused.UID]; len(paid) > 0 {
 		t.Errorf("it was submitted nevertheless: %+v", paid)
 	}
-	c.kubectl(t, "label", "namespace", other, "transcription=enabled")
+	c.kubectl(t, "patch", "clusterspeechmaticsaccount", account.Name, "--type=merge",
+		`--patch={"spec":{"namespaceSelector":{"matchLabels":null,"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"In","values":["selected","not-selected"]}]}}}`)
 	c.complete(t, p, []*v1alpha1.TranscriptionJob{refused})
 	c.delete(t, "namespaces", selected, other)
 	c.delete(t, "clusterspeechmaticsaccounts.transcription-operator.io", account.Name)

@@ -168,11 +168,11 @@ func (c *cluster) podsOf(ctx context.Context, component string) ([]corev1.Pod, e
 	return living, err
 }
 
-// createSecret creates a Secret and remembers its values as such that must not be told.
-func (c *cluster) createSecret(t *testing.T, namespace, name string, kind corev1.SecretType, data map[string]string) {
+// createSecret creates a Secret of no special type.
+func (c *cluster) createSecret(t *testing.T, namespace, name string, data map[string]string) {
 	t.Helper()
 	must(t, c.client.Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: kind, StringData: data,
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data,
 	}))
 }
 

@@ -30,12 +30,15 @@ func receiverRolled(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
 	start := time.Now()
 	created := c.createWhile(t, func(ctx context.Context) error {
-		_, err := c.command(ctx, "", *kubectlFlag, "-n", operatorNamespace, "rollout", "restart", "deployment/"+receiverDeployment)
-		if err != nil {
-			return err
+		for range *rollingsFlag {
+			for _, args := range [][]string{{"restart"}, {"status", "--timeout=" + patience.String()}} {
+				args = append([]string{"-n", operatorNamespace, "rollout", args[0], "deployment/" + receiverDeployment}, args[1:]...)
+				if _, err := c.command(ctx, "", *kubectlFlag, args...); err != nil {
+					return err
+				}
+			}
 		}
-		_, err = c.command(ctx, "", *kubectlFlag, "-n", operatorNamespace, "rollout", "status", "deployment/"+receiverDeployment, "--timeout="+patience.String())
-		return err
+		return nil
 	})
 	rolled := time.Since(start).Round(time.Second / 10)
 	jobs := c.complete(t, p, created)
@@ -70,7 +73,7 @@ func managerKilled(t *testing.T, c *cluster) {
 		t.Errorf("all %d jobs were submitted before the manager was killed", accepted)
 	}
 	must(t, p.SetFaults(t.Context()))
-	c.complete(t, p, created)
+	c.complete(t, p, append(created, c.underWay...))
 	t.Logf("the provider had accepted %d of %d jobs when the manager was killed; all were complete %s later, each paid for once",
 		accepted, len(created), time.Since(killed).Round(time.Second/10))
 }

@@ -16,6 +16,7 @@ var (
 	kustomizeFlag  = flag.String("e2e.kustomize", "kustomize", "the program kustomize")
 	helmFlag       = flag.String("e2e.helm", "helm", "the program helm")
 	nodeFlag       = flag.String("e2e.node", "env", "the command, words with spaces between them, that runs another one where the node's processes are seen")
+	rollingsFlag   = flag.Int("e2e.rollings", 1, "how often the receivers are replaced, one time after the other")
 	systemFlag     = flag.String("e2e.system", "system", "the kustomization beside the tests that is installed")
 )
 
@@ -36,6 +37,7 @@ func TestEndToEnd(t *testing.T) {
 		{"EverySourceAndStore", everySourceAndStore},
 		{"ReceiverRolled", receiverRolled},
 		{"ClusterAccount", clusterAccount},
+		{"StoreRefuses", storeRefuses},
 		{"ManagerKilled", managerKilled},
 		{"LeaderHandsOver", leaderHandsOver},
 		{"NotificationKeyRotated", notificationKeyRotated},

@@ -84,7 +84,7 @@ var kinds = [][]option{{fromURL, toVolume}, {fromConfigMap, toConfigMap}, {fromU
 func (c *cluster) prepareUser(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	c.createSecret(t, userNamespace, "speechmatics", corev1.SecretTypeOpaque, map[string]string{"apiKey": c.secrets["API key"]})
+	c.createSecret(t, userNamespace, "speechmatics", map[string]string{"apiKey": c.secrets["API key"]})
 	must(t, c.client.Create(ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: userNamespace, Name: mediaName},
 		BinaryData: map[string][]byte{recording: media(t, recording)},
@@ -296,7 +296,7 @@ func (c *cluster) allNotified(t *testing.T, jobs []*v1alpha1.TranscriptionJob) i
 		switch {
 		case a.failure == "":
 			received[name]++
-		case strings.Contains(a.failure, "Response status: 503"):
+		case a.refusedForNow():
 		case strings.Contains(a.failure, "lookup "): // it has not come as far as the receiver, which can do nothing about it
 			t.Logf("a notification of %s was not sent, and is sent again: %s", name, a.failure)
 		default: // refused, or its connection broke

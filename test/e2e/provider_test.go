@@ -39,7 +39,7 @@ func startProvider(t *testing.T, c *cluster) {
 	manifests := c.build(t, "provider")
 	// Pods do not start before their Secrets and ConfigMaps are there, so that the order does not matter.
 	c.apply(t, manifests)
-	c.createSecret(t, providerNamespace, "api-key", corev1.SecretTypeOpaque, map[string]string{"apiKey": c.newSecret("API key")})
+	c.createSecret(t, providerNamespace, "api-key", map[string]string{"apiKey": c.newSecret("API key")})
 	must(t, c.client.Create(t.Context(), &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: providerNamespace, Name: "media"},
 		BinaryData: map[string][]byte{recording: media(t, recording), recordingWords: media(t, recordingWords)},
@@ -138,6 +138,9 @@ func addTokens(tokens map[string]notification.Target, address string, headers []
 type attempt struct {
 	jobID, failure string
 }
+
+// refusedForNow means that the receiver has asked to come again.
+func (a attempt) refusedForNow() bool { return strings.Contains(a.failure, "Response status: 503") }
 
 var attemptPattern = regexp.MustCompile(`(?m)^.* msg=notification job=(\S+) .* attempt=[0-9]+ error=("(?:[^"\\]|\\.)*"|\S*)$`)
 

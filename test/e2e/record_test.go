@@ -181,7 +181,7 @@ func (r *record) print(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(r.logs)) {
-		lines := strings.SplitAfter(r.logs[key].String(), "\n")
+		lines := slices.DeleteFunc(strings.SplitAfter(r.logs[key].String(), "\n"), func(line string) bool { return strings.Contains(line, "path=/healthz") })
 		t.Logf("--- the last lines of %s\n%s", key, strings.Join(lines[max(0, len(lines)-lastLines):], ""))
 	}
 }

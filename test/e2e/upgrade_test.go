@@ -6,8 +6,6 @@ package e2e
 import (
 	"context"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // upgrade goes from the manifests of before to those of now while jobs are submitted, run and are notified of. The programs are the present ones
@@ -16,7 +14,7 @@ func upgrade(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
 	c.apply(t, c.build(t, "previous"))
 	// As was done then, by hand: nobody made one.
-	c.createSecret(t, operatorNamespace, keysSecret, corev1.SecretTypeOpaque, map[string]string{"signing-key": c.newSecret("key of before")})
+	c.createSecret(t, operatorNamespace, keysSecret, map[string]string{"signing-key": c.newSecret("key of before")})
 	c.ready(t)
 	c.createAccount(t)
 	// What `make deploy` has written when it was installed.
