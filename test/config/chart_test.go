@@ -25,6 +25,9 @@ import (
 
 const chart = "charts/transcription-operator"
 
+// images are the names of images, which the chart has no default for.
+const images = "--set=manager.image.repository=transcription-operator/manager,receiver.image.repository=transcription-operator/webhook-receiver"
+
 // values is one of the chart's files of values for tests.
 func values(name string) string { return "--values=" + filepath.Join(chart, "ci", name+"-values.yaml") }
 
@@ -45,7 +48,7 @@ func helm(t *testing.T, args ...string) ([]byte, error) {
 // renderChart returns the objects of the chart, as a release with the names of config/default.
 func renderChart(t *testing.T, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	output, err := helm(t, append([]string{"template", "transcription-operator", chart, "--namespace=" + namespace}, args...)...)
+	output, err := helm(t, append([]string{"template", "transcription-operator", chart, "--namespace=" + namespace, images}, args...)...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -161,7 +164,7 @@ func TestChartLint(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are no files of values: %v", err)
 	}
-	args := []string{"lint", "--strict", chart}
+	args := []string{"lint", "--strict", chart, images}
 	if output, err := helm(t, args...); err != nil {
 		t.Errorf("%v\n%s", err, output)
 	}
@@ -240,6 +243,7 @@ func TestChartRefuses(t *testing.T) {
 		says string
 	}{
 		"a name that does not exist":       {[]string{"--set=receiver.replica=3"}, "replica"},
+		"no image":                         {[]string{"--set=receiver.image.repository="}, "no images are published"},
 		"no receiver":                      {[]string{"--set=receiver.replicas=0"}, "replicas"},
 		"a receiver for each word":         {[]string{"--set-string=receiver.replicas=two"}, "replicas"},
 		"a volume of one node, two pods":   {[]string{values("everything"), "--set=receiver.replicas=2"}, "ReadWriteOnce"},
@@ -257,7 +261,7 @@ func TestChartRefuses(t *testing.T) {
 		"a digest that is none":            {[]string{"--set=manager.image.digest=latest"}, "digest"},
 		"an argument that is no flag":      {[]string{"--set=manager.extraArgs[0]=start"}, "extraArgs"},
 	} {
-		output, err := helm(t, append([]string{"template", "transcription-operator", chart}, tt.args...)...)
+		output, err := helm(t, append([]string{"template", "transcription-operator", chart, images}, tt.args...)...)
 		if err == nil || !strings.Contains(string(output), tt.says) {
 			t.Errorf("%s: %v, and it does not say %q:\n%s", name, err, tt.says, output)
 		}
@@ -272,7 +276,7 @@ func TestChartNotes(t *testing.T) {
 		"egress-proxy":   "Jobs are polled",
 		"everything":     "apply those of this version before each upgrade",
 	} {
-		output, err := helm(t, "install", "transcription-operator", chart, "--namespace="+namespace, "--dry-run=client", values(name))
+		output, err := helm(t, "install", "transcription-operator", chart, "--namespace="+namespace, "--dry-run=client", images, values(name))
 		if err != nil || !strings.Contains(string(output), says) || !strings.Contains(string(output), "deployment "+managerName) {
 			t.Errorf("%s: the notes do not say %q, or something went wrong: %v\n%s", name, says, err, output)
 		}

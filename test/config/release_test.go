@@ -247,13 +247,36 @@ func TestNamespaceAdminInstalls(t *testing.T) {
 		}
 		env.Shell(t, home, here(testenv.Documented(t, file, "helm template", "--show-only")), &bytes.Buffer{})
 		namespaceAdmin(t, home).Shell(t, home, here(testenv.Documented(t, file, "helm install", "rbac.create=false")), &bytes.Buffer{})
-		args := []string{"template", "transcription-operator", chart, "--namespace=" + home, "--set=namespaces={" + home + "}", "--no-hooks"}
+		args := []string{"template", "transcription-operator", chart, "--namespace=" + home, "--set=namespaces={" + home + "}", "--no-hooks", images}
 		output, err := helm(t, args...)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}
 		wantAll(t, decode(t, output))
 	})
+}
+
+// TestFromKustomizeToHelm hands an installation by kustomize over to Helm, as docs/upgrade.md says: the key stays, and what is there becomes the release's.
+func TestFromKustomizeToHelm(t *testing.T) {
+	home := env.Namespace(t.Context(), t, nil)
+	installer := filepath.Join(t.TempDir(), "install.yaml")
+	if err := os.WriteFile(installer, run(t, kustomize(), "build", with(t, "config/overlays/one-namespace", "namespace: "+home)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env.Shell(t, home, strings.ReplaceAll(testenv.Documented(t, "docs/upgrade.md", "kubectl apply --server-side -f dist/install.yaml -l"), "dist/install.yaml", installer), &bytes.Buffer{})
+	const handOver = "--take-ownership --force-conflicts"
+	if page, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "upgrade.md")); err != nil || !strings.Contains(string(page), "with `"+handOver+"`") {
+		t.Fatalf("docs/upgrade.md does not say %s: %v", handOver, err)
+	}
+	r := &releases{t: t, group: "transcription-operator.io"}
+	r.makeKey(home)
+	r.run(home, chart, testenv.Documented(t, "docs/install.md", "helm install", "--create-namespace")+" --set receiver.replicas=3 --set namespaces={transcription-system} "+
+		handOver)
+	r.check(home, "v1", true)
+	env.Shell(t, home, "kubectl apply --server-side --force-conflicts -f "+installer, &bytes.Buffer{})
+	if got := string(r.keys(home).Data[notification.SigningKeyFile]); got != r.key {
+		t.Errorf("the key is %q, and was %q", got, r.key)
+	}
 }
 
 // namespaceAdmin is the control plane as it is for somebody who has Kubernetes' role admin in a namespace. Nothing aggregates roles here, so that

@@ -38,10 +38,11 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- define "transcription-operator.image" -}}
 {{- $top := index . 0 -}}
 {{- $image := index . 1 -}}
+{{- $repository := required "manager.image.repository and receiver.image.repository are needed: no images are published yet (docs/install.md)" $image.repository -}}
 {{- if $image.digest -}}
-{{ $image.repository }}@{{ $image.digest }}
+{{ $repository }}@{{ $image.digest }}
 {{- else -}}
-{{ $image.repository }}:{{ $image.tag | default $top.Chart.AppVersion }}
+{{ $repository }}:{{ $image.tag | default $top.Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 
