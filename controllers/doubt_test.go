@@ -219,12 +219,12 @@ func TestSuspend_stopsTheClock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withFaults(simulator.Fault{Kind: simulator.FaultError, Operation: simulator.OperationCreate, Status: http.StatusForbidden, Count: 1}))
 	w.account()
-	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(4)) })
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(15)) })
 	w.awaitReason(job, v1alpha1.ReasonSubmissionForbidden)
 	update(w, job, func(j *v1alpha1.TranscriptionJob) { j.Spec.Suspend = ptr.To(true) })
 	w.awaitReason(job, v1alpha1.ReasonSuspended)
 	started := job.Status.StartTime
-	w.eventually("the deadline has passed", func() (bool, string) { return time.Since(started.Time) > 4500*time.Millisecond, "" })
+	w.eventually("the deadline has passed", func() (bool, string) { return time.Since(started.Time) > 15500*time.Millisecond, "" })
 	update(w, job, func(j *v1alpha1.TranscriptionJob) { j.Spec.Suspend = nil })
 	w.awaitReason(job, v1alpha1.ReasonComplete)
 	if !job.Status.StartTime.After(started.Time) {

@@ -67,7 +67,7 @@ const (
 	// claimName is the volume that the receiver mounts.
 	claimName = "transcripts"
 	// patience is how long a test waits for something that has to happen. It is generous; nothing waits that long.
-	patience = 60 * time.Second
+	patience = 3 * time.Minute
 )
 
 // world is one test's own provider, webhook receiver and manager, on the API server that all share. Everything between them is

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what has to happen. Nothing takes that long.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 const apiKey = "contract-key-0123456789"
 

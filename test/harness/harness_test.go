@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what has to happen soon.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // script is a program of a line of shell, which writes a line at each start.
 func script(t *testing.T, line string, options ProgramOptions) *Program {

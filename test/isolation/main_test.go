@@ -30,7 +30,7 @@ const (
 	// startTimeout bounds the start of everything, the build of the programs included.
 	startTimeout = 5 * time.Minute
 	// patience is how long a test waits for something that has to happen.
-	patience = 45 * time.Second
+	patience = 2 * time.Minute
 
 	// thief is the user who attacks, and the namespace that is hers; victim is the other one.
 	thief  = "mallory"
