@@ -42,10 +42,6 @@ SEED ?= 0
 ONLY ?=
 SMALL ?= false
 REPORT ?= bin/chaos.md
-# The packages that run the whole system as processes. `test` runs them by themselves: beside them, other tests would wait too long.
-WHOLE_SYSTEM := /test/(chaos|isolation)$$
-# The packages that `test` does not run: each has a target of its own.
-SEPARATE := /test/(e2e|metrics)$$
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 
@@ -114,18 +110,9 @@ lint-api:
 ##@ Tests
 
 .PHONY: test
-test: ## Run all tests with the race detector, then each fuzz target for FUZZTIME.
+test: ## Run all tests with the race detector, and each fuzz target for FUZZTIME.
 	@[ -n "$(RACE)" ] || echo "test: no C compiler here, so the race detector is off (apt-get install gcc libc6-dev)"
-	@mkdir -p bin
-	assets=$$(hack/control-plane.sh); export KUBEBUILDER_ASSETS=$$assets; \
-		go test $(GOTESTFLAGS) -v ./test/model >bin/model.txt 2>&1 & model=$$!; trap "kill $$model 2>/dev/null || true" EXIT; \
-		go test $(RACE) $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(WHOLE_SYSTEM)|$(SEPARATE)|/test/model$$'); \
-		wait $$model || { cat bin/model.txt; exit 1; }; \
-		grep -E ' states, |there is no|^(ok|---)' bin/model.txt; \
-		go test $(RACE) $(GOTESTFLAGS) -p 1 $$(go list ./... | grep -E '$(WHOLE_SYSTEM)')
-	go test $(RACE) -tags chaos ./internal/crashpoint
-	go -C hack/images test ./...
-	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
+	RACE='$(RACE)' GOTESTFLAGS='$(GOTESTFLAGS)' FUZZTIME='$(FUZZTIME)' hack/test.sh
 
 .PHONY: test-metrics
 test-metrics: ## Test the alerts, and every query of the dashboard and the alerts by a Prometheus that scrapes the whole system.

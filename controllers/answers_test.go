@@ -108,3 +108,41 @@ func valueOfCounter(t *testing.T, counter prometheus.Counter) float64 {
 	}
 	return metric.GetCounter().GetValue()
 }
+
+// TestTrap_releaseMeetsConflict lets go of a job that cannot be cleaned up, and has the first try meet a conflict: one job counts as left.
+func TestTrap_releaseMeetsConflict(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	conflicts := 0
+	r := step(t, interceptor.NewClient(env.Client, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if conflicts--; conflicts >= 0 {
+				return apierrors.NewConflict(schema.GroupResource{}, object.GetName(), nil)
+			}
+			return c.Patch(ctx, object, patch, opts...)
+		},
+	}))
+	if err := r.claimAttempt(ctx, newScope(job, r.options), testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.record(ctx, newScope(get(t, job), r.options), testProvider(), "remote1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Client.Delete(ctx, job); err != nil {
+		t.Fatal(err)
+	}
+	conflicts = 1
+	if _, err := r.reconcileDeletion(ctx, newScope(get(t, job), r.options)); !apierrors.IsConflict(err) {
+		t.Fatalf("the first try ends with %v", err)
+	}
+	if n := valueOfCounter(t, r.metrics.uncleaned); n != 0 {
+		t.Errorf("%g jobs count as left while the object is there", n)
+	}
+	if _, err := r.reconcileDeletion(ctx, newScope(get(t, job), r.options)); err != nil {
+		t.Fatal(err)
+	}
+	if n := valueOfCounter(t, r.metrics.uncleaned); n != 1 {
+		t.Errorf("%g jobs count as left, want 1", n)
+	}
+}

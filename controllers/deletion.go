@@ -41,6 +41,7 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 	if left > 0 {
 		return left, nil // the job's own message about the clean-up that failed came back as an event
 	}
+	uncleaned := false
 	after, err := r.cleanUp(ctx, s)
 	var busy *busyError
 	if errors.As(err, &busy) && !busy.silent {
@@ -56,11 +57,16 @@ func (r *JobReconciler) reconcileDeletion(ctx context.Context, s *scope) (time.D
 			r.rests.begin(s.job, s.now().Add(after), wakes)
 			return after, err
 		}
+		uncleaned = true
 		r.reportUncleaned(ctx, s, err)
 	}
 	r.forget(s.job.UID)
 	crashpoint.At(crashpoint.CleanedUp)
-	return 0, r.release(ctx, s)
+	err = r.release(ctx, s)
+	if uncleaned && err == nil {
+		r.metrics.uncleaned.Inc() // not before: a release that meets a conflict is done again
+	}
+	return 0, err
 }
 
 // retryCleanUp says why an object that is being deleted is still there, and when to try again. What the job was doing before is not true any
@@ -117,7 +123,7 @@ func (r *JobReconciler) namespaceTerminating(ctx context.Context, name string) (
 	return namespace.DeletionTimestamp != nil, nil
 }
 
-// reportUncleaned says that something may be left at the provider.
+// reportUncleaned says that something may be left at the provider. It does so before the object is let go: rather twice than never.
 func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error) {
 	if err == nil {
 		err = errors.New("its submission's outcome is not known yet")
@@ -126,8 +132,7 @@ func (r *JobReconciler) reportUncleaned(ctx context.Context, s *scope, err error
 	if s.remoteID() == "" && s.claim != nil {
 		left = fmt.Sprintf("a job with the reference %s", s.claim.Reference())
 	}
-	r.metrics.uncleaned.Inc()
-	r.log(ctx).Info("Released a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", explain(err))
+	r.log(ctx).Info("Releasing a job without cleaning up at the provider", "remoteJob", s.remoteID(), "cause", explain(err))
 	r.event(s.job, eventWarning, "RemoteJobLeft", "Delete", leftBehind(left, err))
 }
 

@@ -497,7 +497,7 @@ func (r *run) checkRemote() {
 				r.Errorf("job %s is of an object that has never been: %s", entry.JobID, entry.Reference)
 			case r.jobs[at].spec.RemoteDeletionPolicy == v1alpha1.RemoteDeletionNever:
 			case r.jobs[at].kept && r.logged("Kept a remote job whose transcript is not stored", entry.JobID):
-			case r.jobs[at].abandoned && r.logged("Released a job without cleaning up at the provider", string(of.uid)):
+			case r.jobs[at].abandoned && r.logged("Releasing a job without cleaning up at the provider", string(of.uid)):
 			default:
 				r.Errorf("job %s of %s is left at the provider, as %q", entry.JobID, r.jobs[at].name, f.remote[entry.JobID].Status)
 			}
