@@ -232,6 +232,14 @@ func (l *limits) admit(job *v1alpha1.TranscriptionJob, account types.UID) bool {
 	return admitted
 }
 
+// isLetIn reports whether a job has its turn, or did at least have it the last time.
+func (l *limits) isLetIn(uid types.UID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.running[uid]
+	return ok
+}
+
 // turnedAway reports whether a job that was let in has to wait again: meanwhile, it has turned out that there is no room, or that nothing
 // is accepted. The caller holds the lock.
 func (l *limits) turnedAway(uid types.UID) bool {

@@ -61,6 +61,9 @@ func (s *scope) refresh(job *v1alpha1.TranscriptionJob) {
 
 func (s *scope) now() time.Time { return s.options.Clock.Now() }
 
+// age is how long the object has been there.
+func (s *scope) age() time.Duration { return s.now().Sub(s.job.CreationTimestamp.Time) }
+
 // attempt is the number of the attempt that the job is in, or that comes next: the one after those that have failed. A
 // claim for a later one counts more, because the status may have been wiped, and a claim means that money may have been
 // spent.

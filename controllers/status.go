@@ -172,7 +172,17 @@ func (r *JobReconciler) writeStatus(ctx context.Context, s *scope) error {
 	}
 	r.tracker.wrote(s.job)
 	r.metrics.spending.done(s.job, &before)
-	return nil
+	return r.releaseFacts(ctx, s, before.RemoteJob)
+}
+
+// releaseFacts has the record own nothing but itself when the controller has dropped what it said besides, since what another manager
+// owns stays. It comes after the controller's own apply, which names all conditions: what nobody else names would go with the record.
+func (r *JobReconciler) releaseFacts(ctx context.Context, s *scope, before *v1alpha1.RemoteJob) error {
+	remote := s.job.Status.RemoteJob
+	if before == nil || before.State == nil || remote == nil || remote.ID == nil || remote.State != nil {
+		return nil
+	}
+	return r.applyRecord(ctx, s, valueOf(s.job.Status.Attempt), *remote.ID, valueOf(remote.BaseURL), nil)
 }
 
 // arrived reports whether a status is written although no answer says so, and takes the object over as it is then. Without that, the next pass would

@@ -50,6 +50,11 @@ func (r *JobReconciler) submit(ctx context.Context, s *scope) (verdict, error) {
 	if p.limits.isCrowded(s.job.Namespace) && r.rests.standBack(s.job.UID) {
 		return verdict{}, errStoodBack
 	}
+	if p.limits.isLetIn(s.job.UID) {
+		if err := s.takeHand(p); err != nil {
+			return verdict{}, err // what is prepared now would have to be prepared again
+		}
+	}
 	in, err := r.prepare(ctx, s, p)
 	if err != nil {
 		r.providers.release(s.job.UID)
@@ -217,19 +222,24 @@ func (r *JobReconciler) send(ctx context.Context, s *scope, p *provider, in *inp
 	r.logOf(ctx, s).Info("Submitted", "attempt", s.attempt(), "remoteJob", created.ID, "requestID", created.RequestID)
 	p.limits.accepted()
 	r.event(s.job, eventNormal, "Submitted", "Submit", fmt.Sprintf("Speechmatics accepted attempt %d as job %s", s.attempt(), created.ID))
-	if err := r.record(ctx, s, p, created.ID); err != nil {
+	if err := r.recordAs(ctx, s, p, created.ID, runningSince(created.Date)); err != nil {
 		return verdict{}, err
 	}
 	crashpoint.At(crashpoint.Recorded)
-	return r.accepted(s, p, created), nil
+	return r.accepted(s, p), nil
+}
+
+// runningSince is what is known of a remote job that was just created.
+func runningSince(created time.Time) *v1alpha1.RemoteJob {
+	remote := &v1alpha1.RemoteJob{State: ptr.To(v1alpha1.RemoteRunning)}
+	if !created.IsZero() {
+		remote.CreatedAt = ptr.To(metav1.NewTime(created))
+	}
+	return remote
 }
 
 // accepted is the verdict of a job that was just submitted and recorded. It is looked at from now on.
-func (r *JobReconciler) accepted(s *scope, p *provider, created *speechmatics.CreatedJob) verdict {
-	s.remote().State = ptr.To(v1alpha1.RemoteRunning)
-	if !created.Date.IsZero() {
-		s.remote().CreatedAt = ptr.To(metav1.NewTime(created.Date))
-	}
+func (r *JobReconciler) accepted(s *scope, p *provider) verdict {
 	r.providers.observers.expect(s.question(p))
 	return s.running(r.providers.observers.nextPoll(p))
 }
@@ -330,7 +340,13 @@ func (s *scope) unknownSubmission(cause error) verdict {
 // claim's write returned. After a conflict, the object is read again and judged anew: the record must neither reach a
 // namesake nor take the place of another one. The pass ends with errReloaded then, since what else it has found out was
 // computed from the older object.
-func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id string) (err error) {
+func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id string) error {
+	return r.recordAs(ctx, s, p, id, nil)
+}
+
+// recordAs is record of a job of which something is known besides its ID: that it runs. The record says that too, in the same write, unless the
+// object has changed meanwhile; then the next pass says it.
+func (r *JobReconciler) recordAs(ctx context.Context, s *scope, p *provider, id string, known *v1alpha1.RemoteJob) (err error) {
 	ctx, span := r.startSpan(ctx, s, spanRecord)
 	defer func() { endSpan(span, err) }()
 	attempt := s.attempt()
@@ -340,7 +356,7 @@ func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id st
 	var settled error   // what a pass that has to begin anew ends with
 	unanswered := false // a try may have been written without anybody saying so
 	for {
-		err := r.tryRecord(recordCtx, s, p, attempt, id)
+		err := r.tryRecord(recordCtx, s, p, attempt, id, known)
 		switch {
 		case err == nil:
 			return settled
@@ -359,7 +375,7 @@ func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id st
 		unanswered = unanswered || mayHaveArrived(err)
 		timer := r.options.Clock.NewTimer(backoff.Step())
 		<-timer.C()
-		settled = errReloaded
+		settled, known = errReloaded, nil
 		if err := r.reload(recordCtx, s); err != nil && !s.gone {
 			r.log(ctx).Error(err, "Cannot read the job to record its submission; trying again", "attempt", attempt, "remoteJob", id)
 		}
@@ -367,7 +383,7 @@ func (r *JobReconciler) record(ctx context.Context, s *scope, p *provider, id st
 }
 
 // tryRecord is one try of record: it writes the record, unless the object as it was last read says that there is no place for it.
-func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, attempt int32, id string) error {
+func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, attempt int32, id string, known *v1alpha1.RemoteJob) error {
 	relation := s.relationTo(attempt, id)
 	var err error
 	switch {
@@ -376,7 +392,11 @@ func (r *JobReconciler) tryRecord(ctx context.Context, s *scope, p *provider, at
 	case relation == recordSuperseded:
 		err = r.dismiss(ctx, s, p, id)
 	case relation == recordMissing:
-		return r.applyRecord(ctx, s, attempt, id, p.baseURL)
+		if err := r.applyRecord(ctx, s, attempt, id, p.baseURL, known); err != nil {
+			return err
+		}
+		r.metrics.observeRecord(s, attempt)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -446,26 +466,37 @@ func (s *scope) relationTo(attempt int32, id string) recordRelation {
 	}
 }
 
-// applyRecord is one try of record.
-func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32, id, baseURL string) error {
+// applyRecord is one try of record. What is known of the job besides may be nil.
+func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32, id, baseURL string, known *v1alpha1.RemoteJob) error {
+	remote, status := applyv1alpha1.RemoteJob(), applyv1alpha1.TranscriptionJobStatus()
+	before, runs := s.job.Status.Conditions, s.runningAs(id)
+	conditions := before
+	if known != nil {
+		remote = remoteApply(known.DeepCopy()) // the server's answer is decoded into what it points to
+		conditions = deriveConditions(s.job, runs, s.now())
+		status.WithConditions(conditionApplies(conditions)...)
+	}
 	apply := applyv1alpha1.TranscriptionJob(s.job.Name, s.job.Namespace).
 		WithResourceVersion(s.job.ResourceVersion).
-		WithStatus(applyv1alpha1.TranscriptionJobStatus().
-			WithAttempt(attempt).
-			WithRemoteJob(applyv1alpha1.RemoteJob().WithID(id).WithBaseURL(baseURL)))
+		WithStatus(status.WithAttempt(attempt).WithRemoteJob(remote.WithID(id).WithBaseURL(baseURL)))
 	if err := r.client.Status().Apply(ctx, apply, client.FieldOwner(v1alpha1.FieldManagerSubmission), client.ForceOwnership); err != nil {
 		s.gone = apierrors.IsNotFound(err)
 		return err
 	}
 	s.applied(apply, func(status *v1alpha1.TranscriptionJobStatus) {
-		status.Attempt = &attempt
+		status.Attempt, status.Conditions = &attempt, conditions
 		if status.RemoteJob == nil {
 			status.RemoteJob = &v1alpha1.RemoteJob{}
 		}
 		status.RemoteJob.ID, status.RemoteJob.BaseURL = &id, &baseURL
+		if known != nil {
+			status.RemoteJob.State, status.RemoteJob.CreatedAt = known.State, known.CreatedAt
+		}
 	})
 	r.tracker.wrote(s.job)
-	r.metrics.observeRecord(s, attempt)
+	if known != nil {
+		r.announce(ctx, s, runs, readyCondition(before))
+	}
 	return nil
 }
 

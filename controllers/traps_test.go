@@ -229,6 +229,54 @@ func TestTrap_ownership(t *testing.T) {
 	}
 }
 
+// TestTrap_ownershipOfRunning checks that what a record says besides the ID, that the job runs, is there with it, goes with the attempt, and takes no
+// condition along.
+func TestTrap_ownershipOfRunning(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	r := step(t, env.Client)
+	s := newScope(job, r.options)
+	if err := r.applyStatus(ctx, s, verdict{reason: v1alpha1.ReasonSubmitting, message: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	created := r.options.Clock.Now().UTC().Truncate(time.Second)
+	if err := r.recordAs(ctx, s, testProvider(), "remote1", runningSince(created)); err != nil {
+		t.Fatal(err)
+	}
+	recorded := get(t, job)
+	want := &v1alpha1.RemoteJob{ID: new("remote1"), BaseURL: new("https://api.example.com/v2"), State: new(v1alpha1.RemoteRunning), CreatedAt: new(metav1.NewTime(created))}
+	if diff := cmp.Diff(want, recorded.Status.RemoteJob, cmpopts.EquateApproxTime(0)); diff != "" {
+		t.Errorf("remote job with the record (-want +got):\n%s", diff)
+	}
+	if ready := readyCondition(recorded.Status.Conditions); ready == nil || ready.Reason != v1alpha1.ReasonRunning {
+		t.Errorf("Ready with the record: got %+v", ready)
+	}
+	if err := r.applyStatus(ctx, s, s.running(0)); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, job).ResourceVersion; got != recorded.ResourceVersion {
+		t.Error("the status was written once more, although the record had said everything")
+	}
+
+	v, _ := s.judge(verdict{}, &failure{reason: v1alpha1.ReasonRemoteJobLost, message: "m", retryable: true})
+	if err := r.applyStatus(ctx, s, v); err != nil {
+		t.Fatal(err)
+	}
+	retrying := get(t, job)
+	want = &v1alpha1.RemoteJob{ID: want.ID, BaseURL: want.BaseURL}
+	if diff := cmp.Diff(want, retrying.Status.RemoteJob); diff != "" {
+		t.Errorf("remote job of an attempt that has failed (-want +got):\n%s", diff)
+	}
+	s = newScope(retrying, r.options)
+	if err := r.record(ctx, s, testProvider(), "remote2"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(retrying.Status.Conditions, get(t, job).Status.Conditions); diff != "" {
+		t.Errorf("conditions after the next record (-want +got):\n%s", diff)
+	}
+}
+
 // TestTrap_recordSuperseded has a manager wake up with an answer after another one has taken over, given the attempt up, and gone
 // on: its record must not turn the clock back.
 func TestTrap_recordSuperseded(t *testing.T) {

@@ -72,6 +72,9 @@ type hold struct {
 
 func (h *hold) Error() string { return h.message }
 
+// quietWait is for how long a new job that waits for others' requests to end says nothing.
+const quietWait = 30 * time.Second
+
 // judge turns the outcome of a pass into a verdict. What remains as an error is for the work queue to retry.
 func (s *scope) judge(v verdict, err error) (verdict, error) {
 	var (
@@ -83,8 +86,8 @@ func (s *scope) judge(v verdict, err error) (verdict, error) {
 	switch {
 	case err == nil:
 		return v, nil
-	case errors.As(err, &busy) && readyCondition(s.job.Status.Conditions) == nil:
-		// It is to say something, though nobody could look at it yet.
+	case errors.As(err, &busy) && readyCondition(s.job.Status.Conditions) == nil && (busy.silent || s.age() >= quietWait):
+		// It is to say something, though nobody could look at it yet. In a crowd that is soon over, it would be one more write for each.
 		return verdict{reason: v1alpha1.ReasonWaiting, message: "waiting for its account: " + busy.Error(), after: busy.delay}, nil
 	case errors.As(err, &p):
 		return verdict{reason: p.reason, message: p.message, after: p.after}, nil
@@ -101,10 +104,16 @@ func (s *scope) judge(v verdict, err error) (verdict, error) {
 
 // running is the verdict of a job that the provider works on.
 func (s *scope) running(after time.Duration) verdict {
+	v := s.runningAs(s.remoteID())
+	v.after = after
+	return v
+}
+
+// runningAs is running of a remote job that is not recorded yet.
+func (s *scope) runningAs(id string) verdict {
 	return verdict{
 		reason:  v1alpha1.ReasonRunning,
-		message: fmt.Sprintf("Speechmatics works on job %s of %s", s.remoteID(), accountName(s.status.AccountRef)),
-		after:   after,
+		message: fmt.Sprintf("Speechmatics works on job %s of %s", id, accountName(s.status.AccountRef)),
 	}
 }
 

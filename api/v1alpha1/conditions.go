@@ -221,7 +221,8 @@ const (
 	// FieldManagerController owns the conditions and whatever is not the other two's.
 	FieldManagerController = "controller"
 	// FieldManagerSubmission owns attempt, remoteJob.id and remoteJob.baseURL. It records submissions and does nothing
-	// else, so that no other apply can take back what was paid for.
+	// else, so that no other apply can take back what was paid for. With the record it says that the job runs, in conditions and
+	// remoteJob, which are the controller's from its next apply on.
 	FieldManagerSubmission = "submission"
 	// FieldManagerWebhookReceiver owns notification, document and transcripts.
 	FieldManagerWebhookReceiver = "webhook-receiver"
