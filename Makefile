@@ -12,7 +12,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 CHART := charts/transcription-operator
 # What `generate` and `manifests` write; `verify` writes them again elsewhere and compares.
 GENERATED := api config/crd/bases $(CHART)/files docs/metrics.md
-GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/kind hack/images hack/cluster hack/cluster/runtime hack/cluster/coredns
+GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/kind hack/images hack/kwok hack/cluster hack/cluster/runtime hack/cluster/coredns
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -42,6 +42,12 @@ SEED ?= 0
 ONLY ?=
 SMALL ?= false
 REPORT ?= bin/chaos.md
+# What `bench` runs (a regular expression of names in test/performance/scenarios.yaml; empty: all), how often (0: as the file says), whether it
+# takes profiles, and the page whose table it replaces (docs/performance.md).
+SCENARIO ?=
+RUNS ?= 0
+PROFILES ?= false
+DOCUMENT ?=
 # What `test` gives to go test, besides -race.
 GOTESTFLAGS ?= -p 2 -timeout 10m
 
@@ -65,7 +71,7 @@ help: ## Show this help.
 
 .PHONY: clean
 clean: ## Remove what was built here (the caches of tools and control plane stay).
-	rm -rf bin dist
+	rm -rf bin build dist
 
 ##@ Development
 
@@ -130,6 +136,12 @@ model: ## Check the protocol's model with larger budgets (some ten minutes; need
 .PHONY: scale
 scale: ## Run the tests of many jobs with their full sizes, and print figures (some ten minutes).
 	assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 60m -v -parallel 1 -run TestScale ./controllers -scale.full
+
+.PHONY: bench
+bench: ## Measure what jobs cost, and how fast they are: docs/performance.md (SCENARIO=…, RUNS=…, PROFILES=true, DOCUMENT=docs/performance.md).
+	peers=$$(hack/kwok.sh); assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 0 -v ./test/performance -run '^TestBench$$' \
+		-bench -bench.peers="$$peers" -bench.scenario='$(SCENARIO)' -bench.runs=$(RUNS) -bench.profiles=$(PROFILES) \
+		-bench.output='$(abspath build/bench)' -bench.document='$(if $(DOCUMENT),$(abspath $(DOCUMENT)))'
 
 .PHONY: chaos
 chaos: ## Break processes, connections and answers for DURATION, and check that nothing is lost or paid for twice (SEED=…, ONLY=…).

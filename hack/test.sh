@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 race=${RACE:-}
 read -r -a flags <<<"${GOTESTFLAGS:-}"
 # The packages that run the whole system as processes: beside the others, they would wait too long.
-whole_system='/test/(chaos|isolation)$'
+whole_system='/test/(chaos|isolation|performance)$'
 # The packages that have a target of their own: test-e2e and test-metrics; the model is started by itself.
 separate='/test/(e2e|metrics|model)$'
 

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
+	"github.com/transcription-operator/transcription-operator/internal/profiling"
 	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/notification"
 	"github.com/transcription-operator/transcription-operator/transcript/store"
@@ -122,7 +123,7 @@ func (s *Server) Run(ctx context.Context, listeners Listeners) error {
 	}
 	var others []*endpoint
 	if listeners.Metrics != nil {
-		others = append(others, s.endpoint("metrics", listeners.Metrics, promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{Registry: s.metrics.registry})))
+		others = append(others, s.endpoint("metrics", listeners.Metrics, s.metricsHandler()))
 	}
 	if listeners.Health != nil {
 		others = append(others, s.endpoint("health", listeners.Health, healthHandler(s.readiness)))
@@ -135,6 +136,16 @@ func (s *Server) Run(ctx context.Context, listeners Listeners) error {
 	<-failed.Done() // the context has ended, or a listener has failed
 	shutdown := s.shutdown(context.WithoutCancel(ctx), ctx.Err() != nil, doors, others)
 	return errors.Join(group.Wait(), shutdown)
+}
+
+// metricsHandler serves the metrics, at any path, and profiles in programs that are built for that.
+func (s *Server) metricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{Registry: s.metrics.registry}))
+	for path, handler := range profiling.Handlers() {
+		mux.Handle(path, handler)
+	}
+	return mux
 }
 
 // shutdown closes the doors first and the rest afterwards, so that probes and metrics work to the end.

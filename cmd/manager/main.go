@@ -28,6 +28,7 @@ import (
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/controllers"
+	"github.com/transcription-operator/transcription-operator/internal/profiling"
 	"github.com/transcription-operator/transcription-operator/internal/tracing"
 	"github.com/transcription-operator/transcription-operator/internal/version"
 )
@@ -143,7 +144,7 @@ func newManager(config *config) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
-		Metrics:                       server.Options{BindAddress: config.metricsBindAddress},
+		Metrics:                       server.Options{BindAddress: config.metricsBindAddress, ExtraHandlers: profiling.Handlers()},
 		HealthProbeBindAddress:        config.healthProbeBindAddress,
 		LeaderElection:                config.leaderElect,
 		LeaderElectionID:              leaderElectionID,

@@ -39,9 +39,22 @@ type Cluster struct {
 	programs Programs
 }
 
+// ClusterOptions say how a control plane is run. The zero value is the fastest.
+type ClusterOptions struct {
+	// Durable has etcd wait for the disk, as in a real cluster.
+	Durable bool
+	// AuditLog is a file to which the API server writes every request, but watches; empty means none.
+	AuditLog string
+}
+
 // StartCluster starts a control plane whose data and logs are in dir.
 func StartCluster(ctx context.Context, dir string, programs Programs) (*Cluster, error) {
-	plane, err := startControlPlane(ctx, dir, programs)
+	return StartClusterWith(ctx, dir, programs, ClusterOptions{})
+}
+
+// StartClusterWith is StartCluster with options.
+func StartClusterWith(ctx context.Context, dir string, programs Programs, options ClusterOptions) (*Cluster, error) {
+	plane, err := startControlPlane(ctx, dir, programs, options)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the control plane; see %s/*.log: %w", dir, err)
 	}
@@ -128,12 +141,17 @@ func (c *Cluster) install(ctx context.Context, manifest, namespace string) error
 	}
 }
 
-// createNamespace creates a namespace.
-func (c *Cluster) createNamespace(ctx context.Context, name string) error {
+// CreateNamespace creates a namespace.
+func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	if err := c.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
 		return fmt.Errorf("cannot create namespace %s: %w", name, err)
 	}
 	return nil
+}
+
+// WriteAdminKubeconfig writes a kubeconfig with an administrator's rights, for other programs than ours.
+func (c *Cluster) WriteAdminKubeconfig(file string) error {
+	return c.writeKubeconfig(file, userAdmin, c.address)
 }
 
 // giveLease lets the manager elect its leader in a namespace.

@@ -32,6 +32,9 @@ const (
 	userReceiver = "webhook-receiver"
 )
 
+// durableQuota is how large a durable etcd may grow, in bytes: its recommended maximum. The default is full after a few ten thousand jobs.
+const durableQuota = 8 << 30
+
 // controlPlaneGrace is how long etcd and kube-apiserver may take to end. The latter waits for its watches.
 const controlPlaneGrace = 30 * time.Second
 
@@ -45,26 +48,31 @@ type ControlPlane struct {
 }
 
 // startControlPlane starts both and waits until the API server is ready.
-func startControlPlane(ctx context.Context, dir string, programs Programs) (*ControlPlane, error) {
+func startControlPlane(ctx context.Context, dir string, programs Programs, options ClusterOptions) (*ControlPlane, error) {
 	c := &ControlPlane{tokens: map[string]string{}}
-	if err := c.start(ctx, dir, programs); err != nil {
+	if err := c.start(ctx, dir, programs, options); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (c *ControlPlane) start(ctx context.Context, dir string, programs Programs) error {
+func (c *ControlPlane) start(ctx context.Context, dir string, programs Programs, options ClusterOptions) error {
 	ports, err := freePorts(ctx, 3)
 	if err != nil {
 		return err
 	}
 	clients, peers := "http://"+net.JoinHostPort(loopback, ports[0]), "http://"+net.JoinHostPort(loopback, ports[1])
+	etcdArgs := []string{
+		"--data-dir=" + filepath.Join(dir, "etcd"), "--log-level=warn",
+		"--listen-client-urls=" + clients, "--advertise-client-urls=" + clients, "--listen-peer-urls=" + peers,
+	}
+	if options.Durable {
+		etcdArgs = append(etcdArgs, fmt.Sprintf("--quota-backend-bytes=%d", durableQuota))
+	} else {
+		etcdArgs = append(etcdArgs, "--unsafe-no-fsync")
+	}
 	c.Etcd, err = StartProgram(dir, ProgramOptions{
-		Name: "etcd", Path: programs.Etcd, Grace: controlPlaneGrace, Signalled: true, Health: clients + "/health",
-		Args: []string{
-			"--data-dir=" + filepath.Join(dir, "etcd"), "--unsafe-no-fsync", "--log-level=warn",
-			"--listen-client-urls=" + clients, "--advertise-client-urls=" + clients, "--listen-peer-urls=" + peers,
-		},
+		Name: "etcd", Path: programs.Etcd, Grace: controlPlaneGrace, Signalled: true, Health: clients + "/health", Args: etcdArgs,
 	})
 	if err != nil {
 		return err
@@ -75,6 +83,13 @@ func (c *ControlPlane) start(ctx context.Context, dir string, programs Programs)
 	args, err := c.apiServerArgs(dir, clients, ports[2])
 	if err != nil {
 		return err
+	}
+	if options.AuditLog != "" {
+		audit, err := auditArgs(dir, options.AuditLog)
+		if err != nil {
+			return err
+		}
+		args = append(args, audit...)
 	}
 	c.address = net.JoinHostPort(loopback, ports[2])
 	c.APIServer, err = StartProgram(dir, ProgramOptions{Name: "kube-apiserver", Path: programs.APIServer, Args: args, Grace: controlPlaneGrace})
@@ -111,6 +126,28 @@ func (c *ControlPlane) apiServerArgs(dir, etcd, port string) ([]string, error) {
 		"--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount",
 		"--cert-dir=" + dir, "--v=0",
 	}, nil
+}
+
+// auditPolicy has every request logged once, when it was answered. Watches are answered for as long as they last.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+omitManagedFields: true
+rules:
+- level: None
+  verbs: [watch]
+- level: None
+  nonResourceURLs: ["*"]
+- level: Metadata
+`
+
+// auditArgs writes the policy of the audit log, and returns the API server's arguments for it.
+func auditArgs(dir, file string) ([]string, error) {
+	policy := filepath.Join(dir, "audit-policy.yaml")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return nil, fmt.Errorf("cannot write the audit policy: %w", err)
+	}
+	return []string{"--audit-policy-file=" + policy, "--audit-log-path=" + file, "--audit-log-maxsize=10000"}, nil
 }
 
 // Ready waits until the API server answers that it is.

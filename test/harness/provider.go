@@ -52,6 +52,12 @@ func (p *Provider) FaultsHappened(ctx context.Context) ([]int, error) {
 	return each, p.admin(ctx, http.MethodGet, "/admin/faults/happened", nil, &each)
 }
 
+// Requests are how many requests were answered so far.
+func (p *Provider) Requests(ctx context.Context) (simulator.RequestCounts, error) {
+	var counts simulator.RequestCounts
+	return counts, p.admin(ctx, http.MethodGet, "/admin/requests", nil, &counts)
+}
+
 // SetBehaviour replaces what is in force where the documentation is silent.
 func (p *Provider) SetBehaviour(ctx context.Context, behaviour simulator.Behaviour) error {
 	return p.admin(ctx, http.MethodPut, "/admin/behaviour", behaviour, nil)

@@ -42,6 +42,11 @@ type SystemOptions struct {
 	Timings Timings
 	// Unnotified means that no notification is asked for: the manager polls.
 	Unnotified bool
+	// Direct means that nothing stands between the programs, so that nothing but they is measured: there is one receiver, and Provider,
+	// ManagerAPI, ReceiverAPI, Public and Internal are nil.
+	Direct bool
+	// Unmanaged means that there is no manager at the start; see StartManagers.
+	Unmanaged bool
 	// ManagerArgs, ReceiverArgs and SimulatorArgs are added to the programs' arguments; later ones count.
 	ManagerArgs, ReceiverArgs, SimulatorArgs []string
 	// Environment (NAME=VALUE) is given to managers and receivers.
@@ -93,7 +98,7 @@ func (c *Cluster) StartSystem(ctx context.Context, options SystemOptions) (*Syst
 		APIKey: newKey(), SigningKey: randomHex() + randomHex(), options: options,
 	}
 	for _, step := range []func(context.Context) error{
-		s.makeFolders, s.makeNamespaces, s.startSimulator, s.startBetween, s.makeAccount, s.startReceivers, s.startManagers, s.Ready,
+		s.makeFolders, s.makeNamespaces, s.startSimulator, s.startBetween, s.makeAccount, s.startReceivers, s.startManagersIfWanted, s.Ready,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("cannot start the system %s; see %s/*.log: %w", options.Name, s.Logs, err), s.Close())
@@ -157,7 +162,7 @@ func (s *System) keys() string { return filepath.Join(s.Logs, "keys") }
 
 func (s *System) makeNamespaces(ctx context.Context) error {
 	for _, namespace := range []string{s.Namespace, s.SystemNamespace} {
-		if err := s.Cluster.createNamespace(ctx, namespace); err != nil {
+		if err := s.Cluster.CreateNamespace(ctx, namespace); err != nil {
 			return err
 		}
 	}
@@ -190,10 +195,28 @@ func (s *System) startSimulator(ctx context.Context) error {
 func (s *System) MediaURL(name string) string { return s.API.url + "/media/" + name }
 
 // BaseURL is the API as the manager reaches it.
-func (s *System) BaseURL() string { return "http://" + s.Provider.Address() + "/v2" }
+func (s *System) BaseURL() string {
+	return "http://" + addressOf(s.Provider, s.API.url[len("http://"):]) + "/v2"
+}
+
+// addressOf is a proxy's address, or where there is none its target's.
+func addressOf(proxy *Proxy, target string) string {
+	if proxy == nil {
+		return target
+	}
+	return proxy.Address()
+}
 
 // startBetween starts what is between the programs.
 func (s *System) startBetween(ctx context.Context) (err error) {
+	ports, err := freePorts(ctx, 4*s.options.Receivers)
+	if err != nil {
+		return err
+	}
+	s.receiverPorts = slices.Collect(slices.Chunk(ports, 4))
+	if s.options.Direct {
+		return nil
+	}
 	for _, p := range []struct {
 		proxy  **Proxy
 		target string
@@ -205,11 +228,6 @@ func (s *System) startBetween(ctx context.Context) (err error) {
 		}
 		s.closers = append(s.closers, (*p.proxy).Close)
 	}
-	ports, err := freePorts(ctx, 4*s.options.Receivers)
-	if err != nil {
-		return err
-	}
-	s.receiverPorts = slices.Collect(slices.Chunk(ports, 4))
 	var public, internal []string
 	for _, ports := range s.receiverPorts {
 		public, internal = append(public, net.JoinHostPort(loopback, ports[0])), append(internal, net.JoinHostPort(loopback, ports[1]))
@@ -274,8 +292,23 @@ func (s *System) ReceiverURL(index int) string {
 	return "http://" + net.JoinHostPort(loopback, s.receiverPorts[index][0])
 }
 
+// publicURL and internalURL are where the receivers are reached.
+func (s *System) publicURL() string {
+	if s.options.Direct {
+		return s.ReceiverURL(0)
+	}
+	return s.Public.URL()
+}
+
+func (s *System) internalURL() string {
+	if s.options.Direct {
+		return "http://" + net.JoinHostPort(loopback, s.receiverPorts[0][1])
+	}
+	return s.Internal.URL()
+}
+
 func (s *System) startReceivers(context.Context) error {
-	if err := s.Cluster.writeKubeconfig(s.kubeconfig(userReceiver), userReceiver, s.ReceiverAPI.Address()); err != nil {
+	if err := s.Cluster.writeKubeconfig(s.kubeconfig(userReceiver), userReceiver, addressOf(s.ReceiverAPI, s.Cluster.address)); err != nil {
 		return err
 	}
 	for i, ports := range s.receiverPorts {
@@ -289,8 +322,16 @@ func (s *System) startReceivers(context.Context) error {
 	return nil
 }
 
-func (s *System) startManagers(ctx context.Context) error {
-	if err := s.Cluster.writeKubeconfig(s.kubeconfig(userManager), userManager, s.ManagerAPI.Address()); err != nil {
+func (s *System) startManagersIfWanted(ctx context.Context) error {
+	if s.options.Unmanaged {
+		return nil
+	}
+	return s.StartManagers(ctx)
+}
+
+// StartManagers starts the managers of an Unmanaged system. Ready waits for them.
+func (s *System) StartManagers(ctx context.Context) error {
+	if err := s.Cluster.writeKubeconfig(s.kubeconfig(userManager), userManager, addressOf(s.ManagerAPI, s.Cluster.address)); err != nil {
 		return err
 	}
 	ports, err := freePorts(ctx, 2*s.options.Managers)
@@ -314,11 +355,11 @@ func (s *System) managerOptions(index int, ports []string) ProgramOptions {
 	args := []string{
 		"--leader-elect", "--namespace=" + s.SystemNamespace, "--watch-namespaces=" + s.Namespace,
 		"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + health,
-		"--receiver-url=" + s.Internal.URL(), "--notification-keys=" + s.keys(),
+		"--receiver-url=" + s.internalURL(), "--notification-keys=" + s.keys(),
 		"--allowed-base-urls=" + s.BaseURL(), "--allow-private-addresses", "--zap-log-level=debug",
 	}
 	if !s.options.Unnotified {
-		args = append(args, "--callback-url="+s.Public.URL())
+		args = append(args, "--callback-url="+s.publicURL())
 	}
 	args = append(append(args, s.options.Timings.args()...), s.options.ManagerArgs...)
 	return ProgramOptions{
