@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/transcription-operator/transcription-operator/test/harness"
@@ -23,6 +24,8 @@ type rules struct {
 		Rules []struct {
 			Alert string `json:"alert"`
 			Expr  string `json:"expr"`
+			// Labels has the severity: an alert may be there more than once, with another one.
+			Labels map[string]string `json:"labels"`
 		} `json:"rules"`
 	} `json:"groups"`
 }
@@ -90,38 +93,38 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestAlerts_tested: each alert has a test in which it fires, and one in which it does not.
+// TestAlerts_tested: each alert has a test in which it fires, with each of its severities, and one in which it does not.
 func TestAlerts_tested(t *testing.T) {
 	t.Parallel()
 	var unit struct {
 		Tests []struct {
 			Alerts []struct {
-				Name     string           `json:"alertname"`
-				Expected []map[string]any `json:"exp_alerts"`
+				Name     string `json:"alertname"`
+				Expected []struct {
+					Labels map[string]string `json:"exp_labels"`
+				} `json:"exp_alerts"`
 			} `json:"alert_rule_test"`
 		} `json:"tests"`
 	}
 	readYAML(t, "alerts_test.yaml", &unit)
-	fires, silent := map[string]bool{}, map[string]bool{}
+	got := map[string]bool{}
 	for _, test := range unit.Tests {
 		for _, alert := range test.Alerts {
-			if len(alert.Expected) > 0 {
-				fires[alert.Name] = true
-			} else {
-				silent[alert.Name] = true
+			if len(alert.Expected) == 0 {
+				got[alert.Name+" is silent"] = true
+			}
+			for _, expected := range alert.Expected {
+				got[alert.Name+" fires as "+expected.Labels["severity"]] = true
 			}
 		}
 	}
+	want := map[string]bool{}
 	for _, group := range writeRules(t, t.TempDir()).Groups {
 		for _, rule := range group.Rules {
-			if !fires[rule.Alert] || !silent[rule.Alert] {
-				t.Errorf("%s: a test in which it fires: %t; one in which it does not: %t", rule.Alert, fires[rule.Alert], silent[rule.Alert])
-			}
-			delete(fires, rule.Alert)
-			delete(silent, rule.Alert)
+			want[rule.Alert+" is silent"], want[rule.Alert+" fires as "+rule.Labels["severity"]] = true, true
 		}
 	}
-	if len(fires)+len(silent) > 0 {
-		t.Errorf("there are tests of alerts that are not there: %v, %v", fires, silent)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what is tested (-rules +tests):\n%s", diff)
 	}
 }
