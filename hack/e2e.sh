@@ -17,8 +17,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Images are called as in the README's commands, which the tests follow.
-readonly registry=registry.example.com version=v1 programs=(manager webhook-receiver speechmatics-simulator)
+# Images are called as in the documentation's commands, which the tests follow: v1 is installed, and v2 upgraded to.
+readonly registry=registry.example.com
 readonly name=transcription-operator-e2e
 
 main() {
@@ -34,8 +34,8 @@ main() {
       ;;
   esac
   heading "Building the images"
-  mapfile -t archives < <(VERSION=$version IMAGE_PREFIX=$registry hack/images.sh "${programs[@]}")
-  [ "${#archives[@]}" = "${#programs[@]}" ] || exit 1
+  mapfile -t archives < <(images v1 manager webhook-receiver speechmatics-simulator && images v2 manager webhook-receiver)
+  [ "${#archives[@]}" = 5 ] || exit 1
   heading "Starting a cluster ($kind)"
   if [ "$kind" = kind ]; then trap kind_down EXIT; else trap node_down EXIT; fi
   "${kind}_up"
@@ -44,6 +44,11 @@ main() {
   go test -count=1 -timeout 20m -v ./test/e2e -e2e.kubeconfig="$kubeconfig" -e2e.kubectl="$(hack/control-plane.sh)/kubectl" \
     -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.helm="$(hack/tool.sh helm)" \
     -e2e.node="$("${kind}_node")" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)" "$@"
+}
+
+# images VERSION PROGRAM…: has the images built, and prints their paths.
+images() {
+  VERSION=$1 IMAGE_PREFIX=$registry IMAGES_FOLDER=bin/images/e2e-$1 hack/images.sh "${@:2}"
 }
 
 heading() { printf 'e2e: %s (after %d s)\n' "$*" "$SECONDS"; }

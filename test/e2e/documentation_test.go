@@ -49,7 +49,7 @@ func lineWith(t *testing.T, blocks []string, word string) string {
 	for _, block := range blocks {
 		for line := range strings.Lines(block) {
 			if strings.HasPrefix(line, word+" ") {
-				return strings.TrimSpace(line)
+				return line
 			}
 		}
 	}
@@ -57,12 +57,12 @@ func lineWith(t *testing.T, blocks []string, word string) string {
 	return ""
 }
 
-// blockWith is the block of commands that begins with a word.
-func blockWith(t *testing.T, blocks []string, word string) string {
+// blockWith is the block of commands that begins with some words.
+func blockWith(t *testing.T, blocks []string, words string) string {
 	t.Helper()
-	at := slices.IndexFunc(blocks, func(block string) bool { return strings.HasPrefix(block, word+" ") })
+	at := slices.IndexFunc(blocks, func(block string) bool { return strings.HasPrefix(block, words) })
 	if at < 0 {
-		t.Fatalf("no block begins with %q in %q", word, blocks)
+		t.Fatalf("no block begins with %q in %q", words, blocks)
 	}
 	return strings.TrimSpace(blocks[at])
 }

@@ -33,12 +33,16 @@ const (
 // operatorPattern is in the names of all that belongs to the operator and to no namespace.
 var operatorPattern = regexp.MustCompile(`transcription-(operator|system)`)
 
-// installWithKustomize installs by the README's command, over what Helm has left: definitions, an account, and jobs, some of them under way. Beside
-// it, the command names the kustomization that has the simulator in the provider's place.
+// installWithKustomize installs by the README's commands, over what Helm has left: definitions, an account, and jobs, some of them under way. OVERLAY
+// is the kustomization that has the simulator in the provider's place.
 func installWithKustomize(t *testing.T, c *cluster) {
-	c.follow(t, lineWith(t, documented(t, readme, readmeInstall), "make deploy")+" OVERLAY=test/e2e/"+*systemFlag)
+	commands := documented(t, readme, readmeInstall)
+	c.follow(t, c.overlay()+lineWith(t, commands, "export")+blockWith(t, commands, "make deploy\n"))
 	c.ready(t)
 }
+
+// overlay is the setting of the Makefile by which the tests' kustomization is taken.
+func (c *cluster) overlay() string { return "export OVERLAY=test/e2e/" + *systemFlag + "\n" }
 
 // firstAccount makes an account by the README's commands. It is one at the real service, for which our key is none, if it can be reached at all.
 func firstAccount(t *testing.T, c *cluster) {
@@ -56,6 +60,7 @@ func firstAccount(t *testing.T, c *cluster) {
 		if ready == nil || ready.Status != metav1.ConditionFalse {
 			return fmt.Errorf("it says %+v", ready)
 		}
+		t.Logf("an account at the real service says %s: %s", ready.Reason, ready.Message)
 		return nil
 	})
 }

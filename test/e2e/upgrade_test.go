@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"testing"
 )
 
@@ -17,10 +18,10 @@ func upgrade(t *testing.T, c *cluster) {
 	c.createSecret(t, operatorNamespace, keysSecret, map[string]string{"signing-key": c.newSecret("key of before")})
 	c.ready(t)
 	c.createAccount(t)
-	// What `make deploy` has written when it was installed.
-	command := lineWith(t, documented(t, "docs/upgrade.md", "Upgrade"), "kubectl apply")
+	prepare, apply := lastLine(documented(t, "docs/upgrade.md", "Upgrade")[0])
+	c.follow(t, c.overlay()+prepare)
 	created := c.createWhile(t, func(ctx context.Context) error {
-		if _, err := c.command(ctx, "", "bash", "-c", command); err != nil {
+		if _, err := c.command(ctx, "", "bash", "-c", apply); err != nil {
 			return err
 		}
 		for _, deployment := range []string{receiverDeployment, managerDeployment} {
@@ -34,4 +35,10 @@ func upgrade(t *testing.T, c *cluster) {
 	jobs := c.complete(t, p, created)
 	tries := c.allNotified(t, jobs)
 	t.Logf("%d jobs were under way during the upgrade; notifications took %d tries", len(jobs), tries)
+}
+
+// lastLine splits commands before the last one.
+func lastLine(commands string) (before, last string) {
+	at := strings.LastIndex(strings.TrimSuffix(commands, "\n"), "\n") + 1
+	return commands[:at], commands[at:]
 }
