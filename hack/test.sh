@@ -30,12 +30,17 @@ await() { # await NAME LINES: waits for what runs beside, and prints the lines t
   grep -E "$2" "bin/$1.txt"
 }
 
+stop() { # stop: ends what still runs beside
+  local pid
+  for pid in "${running[@]}"; do kill "$pid" 2>/dev/null || true; done
+}
+
 packages() { go list ./... | grep -vE "$separate" | grep "$@"; }
 
 go_test() { go test ${race:+"$race"} ${flags[@]+"${flags[@]}"} "$@"; }
 
 declare -A running
-trap 'for pid in "${running[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
+trap stop EXIT
 mkdir -p bin
 KUBEBUILDER_ASSETS=$(hack/control-plane.sh)
 export KUBEBUILDER_ASSETS
