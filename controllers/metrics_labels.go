@@ -36,7 +36,7 @@ var (
 		Values: []string{operationSubmit, operationGet, operationList, operationTranscript, operationDelete, operationReady},
 	}
 	labelCode = programmetrics.Label{
-		Name: "code", Meaning: "the HTTP status of the answer, `200` for every success, `" + codeNone + "` if there was no answer",
+		Name: "code", Meaning: "the HTTP status of the answer, three digits, `200` for every success, `" + codeNone + "` if there was no answer",
 	}
 	labelTurn = programmetrics.Label{
 		Name: "kind", Meaning: "a submission, or any other request",
