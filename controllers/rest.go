@@ -41,7 +41,13 @@ type rest struct {
 	// inVain counts the deliveries that left what left names.
 	inVain int32
 	left   string
+	// trouble is what was told last by a warning, as a sum, and toldAt when.
+	trouble uint64
+	toldAt  time.Time
 }
+
+// newsAge is how long a trouble is no news: as long as the API server usually keeps the event about it.
+const newsAge = time.Hour
 
 func newRests() *rests { return &rests{jobs: map[types.UID]rest{}} }
 
@@ -87,6 +93,22 @@ func (rs *rests) standBack(uid types.UID) bool {
 		return false
 	}
 	r.stoodBack = true
+	rs.jobs[uid] = r
+	return true
+}
+
+// isNews reports whether a trouble is to be told by an event, and takes it for told then. One that comes and goes, as a provider's does that fails now
+// and then, would be an event of each job each time.
+func (rs *rests) isNews(uid types.UID, trouble string, now time.Time) bool {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(trouble))
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.jobs[uid]
+	if r.trouble == sum.Sum64() && now.Sub(r.toldAt) < newsAge {
+		return false
+	}
+	r.trouble, r.toldAt = sum.Sum64(), now
 	rs.jobs[uid] = r
 	return true
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
@@ -69,4 +71,37 @@ func TestRests_wokenInItsCourse(t *testing.T) {
 	if left, _ := rs.left(job, now); left > 0 {
 		t.Errorf("the job rests for %s", left)
 	}
+}
+
+// TestEvents_flapping has a trouble of the provider come and go, which is told once an hour; another one is told at once.
+func TestEvents_flapping(t *testing.T) {
+	t.Parallel()
+	job := bareJob(t, env.Namespace(t.Context(), t, nil), "job")
+	r := step(t, env.Client)
+	clock := clocktesting.NewFakeClock(time.Now())
+	r.options.Clock = clock
+	told := r.recorder.(*events.FakeRecorder).Events
+	apply := func(v verdict) {
+		t.Helper()
+		if err := r.applyStatus(t.Context(), newScope(get(t, job), r.options), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flap := func(message string, want int) {
+		t.Helper()
+		for range 3 {
+			apply(verdict{reason: v1alpha1.ReasonProviderUnavailable, message: message})
+			apply(verdict{reason: v1alpha1.ReasonRunning, message: "m"})
+			clock.Step(10 * time.Second)
+		}
+		if len(told) != want {
+			t.Errorf("%s, again and again: %d events in all, want %d", message, len(told), want)
+		}
+	}
+	flap("503", 1)
+	flap("502", 2)
+	clock.Step(newsAge)
+	flap("502", 3)
+	r.forget(job.UID)
+	flap("502", 4)
 }

@@ -148,7 +148,9 @@ func (r *JobReconciler) announce(ctx context.Context, s *scope, v verdict, befor
 	case v1alpha1.ReasonSuspended, v1alpha1.ReasonComplete, v1alpha1.ReasonCompleteWithErrors:
 		r.event(s.job, eventNormal, v.reason, "Reconcile", v.message)
 	default:
-		r.event(s.job, eventWarning, v.reason, "Reconcile", v.message)
+		if r.rests.isNews(s.job.UID, v.reason+": "+v.message, s.now()) {
+			r.event(s.job, eventWarning, v.reason, "Reconcile", v.message)
+		}
 	}
 }
 

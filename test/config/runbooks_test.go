@@ -155,10 +155,10 @@ func runOnCall(t *testing.T, command string) string {
 	t.Helper()
 	dir := t.TempDir()
 	const curl = "#!/bin/sh\ncat >/dev/null\nfor word; do case $word in https://*) exit;; esac; done\necho \"no address: $*\" >&2\n"
-	if err := os.WriteFile(filepath.Join(dir, "curl"), []byte(curl), 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(filepath.Join(dir, "curl"), []byte(curl), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.CommandContext(t.Context(), "bash", "-uo", "pipefail", "-c", command) //nolint:gosec // that is what it is for; the commands are the documentation's
+	shell := exec.CommandContext(t.Context(), "bash", "-uo", "pipefail", "-c", command)
 	shell.Env = append(os.Environ(),
 		"PATH="+strings.Join([]string{dir, os.Getenv("KUBEBUILDER_ASSETS"), os.Getenv("PATH")}, string(os.PathListSeparator)),
 		"KUBECONFIG="+env.Kubeconfig(t), "KUBECACHEDIR="+t.TempDir())
