@@ -126,6 +126,8 @@ func (c *collector) tells(text string) bool {
 // checkTraces: each job is one trace, which holds together, whatever way it has gone; also if the manager that has submitted it is dead when its
 // notification comes, and another one completes it. There is nothing else, and no secret.
 func (w *world) checkTraces(t *testing.T) {
+	inside := *w
+	inside.T, w = t, &inside
 	outlived := w.outliveManager()
 	var want []string
 	for _, job := range w.objects() {
