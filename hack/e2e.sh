@@ -43,7 +43,7 @@ main() {
   heading "Running the tests"
   go test -count=1 -timeout 20m -v ./test/e2e -e2e.kubeconfig="$kubeconfig" -e2e.kubectl="$(hack/control-plane.sh)/kubectl" \
     -e2e.kustomize="$(hack/tool.sh kustomize)" -e2e.helm="$(hack/tool.sh helm)" \
-    -e2e.node="$("${kind}_node")" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)" "$@"
+    -e2e.node="$("${kind}_node")" -e2e.audit="$audit" -e2e.system="$([ "$kind" = kind ] && echo kind || echo system)" "$@"
 }
 
 # images VERSION PROGRAM…: has the images built, and prints their paths.
@@ -58,6 +58,7 @@ docker_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/
 # --- kind
 
 kind_up() {
+  audit=
   kubeconfig=$(mktemp)
   "$(hack/tool.sh kind)" create cluster --name "$name" --config hack/kind/cluster.yaml --kubeconfig "$kubeconfig" --wait 3m
 }
@@ -81,7 +82,10 @@ kind_down() {
 
 # --- the project's own
 
-node_up() { kubeconfig=$(hack/cluster.sh up); }
+node_up() {
+  kubeconfig=$(hack/cluster.sh up)
+  audit=$(dirname "$kubeconfig")/log/audit.json
+}
 
 node_load() { hack/cluster.sh load "$@"; }
 

@@ -112,6 +112,7 @@ start_api_server() {
     --advertise-address="$CLUSTER_ADDRESS" --secure-port=6443 --etcd-servers=http://127.0.0.1:2379 \
     --service-cluster-ip-range="$CLUSTER_SERVICES" --allow-privileged=true \
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
+    --audit-policy-file="$(dirname "$0")/config/audit.yaml" --audit-log-path="$state/log/audit.json" \
     --client-ca-file="$pki/ca.crt" --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
     --kubelet-client-certificate="$pki/apiserver-kubelet.crt" --kubelet-client-key="$pki/apiserver-kubelet.key" \
     --kubelet-certificate-authority="$pki/ca.crt" --kubelet-preferred-address-types=InternalIP \

@@ -42,6 +42,8 @@ func TestEndToEnd(t *testing.T) {
 		{"LeaderHandsOver", leaderHandsOver},
 		{"NotificationKeyRotated", notificationKeyRotated},
 		{"APIKeyRotated", apiKeyRotated},
+		{"PeopleHaveTheirRights", peopleHaveTheirRights},
+		{"EveryRightIsUsed", everyRightIsUsed},
 		{"Uninstall", uninstall},
 		{"Upgrade", upgrade},
 		{"NoSecretIsTold", noSecretIsTold},
