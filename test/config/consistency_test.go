@@ -15,6 +15,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -93,6 +94,19 @@ func TestInternalListenerIsForTheManager(t *testing.T) {
 	}
 	if open != 1 {
 		t.Errorf("%d rules open the internal port, wanted one", open)
+	}
+}
+
+// TestIngressLetsLargeBodiesThrough: what ingress-nginx lets through by default is less than the notification of a long recording has.
+func TestIngressLetsLargeBodiesThrough(t *testing.T) {
+	for name, objects := range map[string][]*unstructured.Unstructured{
+		"kustomize": render(t, withComponent(t, "config/overlays/public-ingress", "cert-manager")),
+		"helm":      renderChart(t, values("public-ingress"), "--set=ingress.annotations.a=b"),
+	} {
+		ingress := one[networkingv1.Ingress](t, objects, "Ingress", receiverName)
+		if got := ingress.Annotations["nginx.ingress.kubernetes.io/proxy-body-size"]; got != "0" {
+			t.Errorf("%s: the Ingress has the limit %q, beside %v", name, got, ingress.Annotations)
+		}
 	}
 }
 

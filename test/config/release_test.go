@@ -31,7 +31,7 @@ import (
 func TestRelease(t *testing.T) {
 	const group = "release.example.com"
 	r := &releases{t: t, group: group}
-	older, newer := r.copyChart("spec.priority"), r.copyChart("")
+	older, newer := r.copyChart("spec.priority", "fixedUser: true\n"), r.copyChart("", "")
 	home := env.Namespace(t.Context(), t, nil)
 	t.Cleanup(func() { r.removeCRDs() })
 	// For one namespace, since ClusterRoles would be in the way of other tests.
@@ -39,20 +39,20 @@ func TestRelease(t *testing.T) {
 
 	r.run(home, older, install)
 	r.makeKey(home)
-	r.check(home, "v1", false)
+	r.check(home, "v1", false, false)
 
 	r.run(home, newer, testenv.Documented(t, "docs/upgrade.md", "helm upgrade", "image.tag=v2"))
-	r.check(home, "v2", true)
+	r.check(home, "v2", true, true)
 
 	r.run(home, older, testenv.Documented(t, "docs/upgrade.md", "helm upgrade", "crds.install=false"))
-	r.check(home, "v1", true)
+	r.check(home, "v1", true, false)
 
 	r.run(home, newer, "helm uninstall transcription-operator --namespace transcription-system")
 	if err := env.Client.Get(t.Context(), client.ObjectKey{Namespace: home, Name: managerName}, &appsv1.Deployment{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the manager did not go with the release: %v", err)
 	}
 	r.run(home, newer, install)
-	r.check(home, "v1", true) // the key that was made at first, which check compares
+	r.check(home, "v1", true, true) // the key that was made at first, which check compares
 
 	// A second installation has the first one's CRDs.
 	other := env.Namespace(t.Context(), t, nil)
@@ -79,8 +79,8 @@ type releases struct {
 	key   string
 }
 
-// copyChart copies the chart, with another group in its CRDs, and without one of the jobs' properties.
-func (r *releases) copyChart(without string) string {
+// copyChart copies the chart, with another group in its CRDs, and without one of the jobs' properties and one of the values.
+func (r *releases) copyChart(property, value string) string {
 	r.t.Helper()
 	to := r.t.TempDir()
 	from := filepath.Join(testenv.Root(), chart)
@@ -101,7 +101,10 @@ func (r *releases) copyChart(without string) string {
 		}
 		if strings.HasPrefix(name, filepath.Join("files", "crds")) {
 			content = []byte(strings.ReplaceAll(string(content), "transcription-operator.io", r.group))
-			content = withoutProperty(r.t, content, without)
+			content = withoutProperty(r.t, content, property)
+		}
+		if name == "values.yaml" {
+			content = []byte(strings.Replace(string(content), value, "", 1))
 		}
 		return os.WriteFile(filepath.Join(to, name), content, 0o600)
 	})
@@ -179,9 +182,9 @@ func (r *releases) keys(namespace string) *corev1.Secret {
 	return secret
 }
 
-// check checks what has to hold whatever was done to the release: the images of the version, the values of the first command, the key, and CRDs that
-// never become older.
-func (r *releases) check(namespace, version string, hasPriority bool) {
+// check checks what has to hold whatever was done to the release: the images of the version, the values of the first command, the defaults of the
+// chart's others, the key, and CRDs that never become older.
+func (r *releases) check(namespace, version string, hasPriority, hasUser bool) {
 	r.t.Helper()
 	for name, image := range map[string]string{managerName: "manager", receiverName: "webhook-receiver"} {
 		deployment := &appsv1.Deployment{}
@@ -190,6 +193,9 @@ func (r *releases) check(namespace, version string, hasPriority bool) {
 		}
 		if got, want := deployment.Spec.Template.Spec.Containers[0].Image, "registry.example.com/"+image+":"+version; got != want {
 			r.t.Errorf("%s has the image %s, want %s", name, got, want)
+		}
+		if user := deployment.Spec.Template.Spec.SecurityContext.RunAsUser; (user != nil) != hasUser {
+			r.t.Errorf("%s has the user %v, want one: %t: a value's default did not come with the version", name, user, hasUser)
 		}
 		if name == receiverName && *deployment.Spec.Replicas != 3 {
 			r.t.Errorf("%s has %d replicas, though the first command said 3", name, *deployment.Spec.Replicas)
@@ -272,7 +278,7 @@ func TestFromKustomizeToHelm(t *testing.T) {
 	r.makeKey(home)
 	r.run(home, chart, testenv.Documented(t, "docs/install.md", "helm install", "--create-namespace")+" --set receiver.replicas=3 --set namespaces={transcription-system} "+
 		handOver)
-	r.check(home, "v1", true)
+	r.check(home, "v1", true, true)
 	env.Shell(t, home, "kubectl apply --server-side --force-conflicts -f "+installer, &bytes.Buffer{})
 	if got := string(r.keys(home).Data[notification.SigningKeyFile]); got != r.key {
 		t.Errorf("the key is %q, and was %q", got, r.key)
