@@ -17,7 +17,8 @@ GO_MODULES := . hack/tools hack/tools/lint hack/tools/helm hack/kind hack/images
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 CONTAINER_TOOL ?= docker
-IMAGE_PREFIX ?= transcription-operator
+# Of no registry: whoever deploys without a name of his own is not to get somebody else's images.
+IMAGE_PREFIX ?= localhost/transcription-operator
 MANAGER_IMG ?= $(IMAGE_PREFIX)/manager:$(VERSION)
 RECEIVER_IMG ?= $(IMAGE_PREFIX)/webhook-receiver:$(VERSION)
 # The programs that run in clusters, the last one in tests and demonstrations only.

@@ -13,7 +13,7 @@
 # Environment:
 #   PLATFORM        OS/ARCHITECTURE (default: this machine's architecture, on Linux)
 #   VERSION         the tag, and what the programs say of themselves (default dev)
-#   IMAGE_PREFIX    before the programs' names (default transcription-operator)
+#   IMAGE_PREFIX    before the programs' names (default localhost/transcription-operator)
 #   IMAGES_FOLDER   where the archives go (default bin/images)
 #   CERTIFICATES    PEM bundle of certificate authorities (default: this machine's; without one, no public host can be reached)
 set -euo pipefail
@@ -25,7 +25,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 }
 platform=${PLATFORM:-linux/$(go env GOARCH)}
 version=${VERSION:-dev}
-prefix=${IMAGE_PREFIX:-transcription-operator}
+prefix=${IMAGE_PREFIX:-localhost/transcription-operator}
 folder=${IMAGES_FOLDER:-bin/images}/${platform//\//-}
 certificates=${CERTIFICATES:-/etc/ssl/certs/ca-certificates.crt}
 if ! [ -r "$certificates" ]; then

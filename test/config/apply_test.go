@@ -36,6 +36,7 @@ func TestServerAccepts(t *testing.T) {
 		// The Gateway API's kind is not known here.
 		"overlays/public-gateway":       without(render(t, "config/overlays/public-gateway"), "HTTPRoute"),
 		"components/egress-proxy":       render(t, withComponent(t, "config/default", "egress-proxy")),
+		"components/openshift":          render(t, withComponent(t, "config/default", "openshift")),
 		"components/provider-addresses": render(t, withComponent(t, "config/default", "provider-addresses")),
 		"components/cert-manager":       render(t, withComponent(t, "config/overlays/public-ingress", "cert-manager")),
 		"samples":                       render(t, "config/samples"),
