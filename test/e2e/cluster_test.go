@@ -55,7 +55,7 @@ type cluster struct {
 	path string
 	// jobs counts the jobs, so that each has a name of its own.
 	jobs int
-	// underWay are jobs that a step has left to the next ones.
+	// underWay are jobs that steps have left to later ones, to go on with.
 	underWay []*v1alpha1.TranscriptionJob
 	// secrets are all values that must not be told, by what they are.
 	secrets map[string]string

@@ -73,7 +73,7 @@ func managerKilled(t *testing.T, c *cluster) {
 		t.Errorf("all %d jobs were submitted before the manager was killed", accepted)
 	}
 	must(t, p.SetFaults(t.Context()))
-	c.complete(t, p, append(created, c.underWay...))
+	c.complete(t, p, append(created, c.underWay...)) // those that were under way while there was no operator, or no place for transcripts, too
 	t.Logf("the provider had accepted %d of %d jobs when the manager was killed; all were complete %s later, each paid for once",
 		accepted, len(created), time.Since(killed).Round(time.Second/10))
 }

@@ -37,6 +37,7 @@ func TestEndToEnd(t *testing.T) {
 		{"EverySourceAndStore", everySourceAndStore},
 		{"ReceiverRolled", receiverRolled},
 		{"ClusterAccount", clusterAccount},
+		{"FirstAccountOfNoUse", firstAccountOfNoUse},
 		{"StoreRefuses", storeRefuses},
 		{"ManagerKilled", managerKilled},
 		{"LeaderHandsOver", leaderHandsOver},

@@ -44,13 +44,17 @@ func installWithKustomize(t *testing.T, c *cluster) {
 // overlay is the setting of the Makefile by which the tests' kustomization is taken.
 func (c *cluster) overlay() string { return "export OVERLAY=test/e2e/" + *systemFlag + "\n" }
 
-// firstAccount makes an account by the README's commands. It is one at the real service, for which our key is none, if it can be reached at all.
+// firstAccount makes an account by the README's commands. It is one at the real service, of which our key is none, if it can be reached at all.
 func firstAccount(t *testing.T, c *cluster) {
 	commands := blockWith(t, documented(t, readme, readmeInstall), "kubectl create secret")
 	output := c.follow(t, strings.Replace(commands, "apiKey=…", "apiKey="+c.newSecret("API key of the real service"), 1))
 	if !strings.Contains(output, "default") {
 		t.Errorf("the account is not listed: %s", output)
 	}
+}
+
+// firstAccountOfNoUse: the account from the README says why it is of no use, which it takes a few seconds to find out.
+func firstAccountOfNoUse(t *testing.T, c *cluster) {
 	eventually(t, "the account says that it is of no use", func(ctx context.Context) error {
 		account := &v1alpha1.SpeechmaticsAccount{}
 		if err := c.client.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "default"}, account); err != nil {
@@ -125,12 +129,14 @@ func everySourceAndStore(t *testing.T, c *cluster) {
 		}
 	}
 	// As users wait.
-	c.kubectl(t, "-n", userNamespace, "wait", "--for=condition=Finished", "transcriptionjobs", "--all", "--timeout="+patience.String())
+	wait := []string{"-n", userNamespace, "wait", "--for=condition=Finished", "transcriptionjobs", "--timeout=" + patience.String()}
+	for _, job := range created {
+		wait = append(wait, job.Name)
+	}
+	c.kubectl(t, wait...)
 	jobs := c.complete(t, p, created)
 	tries := c.allNotified(t, jobs)
 	t.Logf("%d jobs of five sources and three stores are complete; notifications took %d tries", len(jobs), tries)
-	c.complete(t, p, c.underWay)
-	t.Logf("%d jobs went on that were under way while there was no operator", len(c.underWay))
 	failed := c.finished(t, []*v1alpha1.TranscriptionJob{failing})[0]
 	if why := meta.FindStatusCondition(failed.Status.Conditions, v1alpha1.ConditionFailed); why == nil || why.Reason != v1alpha1.ReasonMediaFetchFailed {
 		t.Errorf("the job whose URL leads nowhere has not failed for that: %+v", why)
@@ -181,7 +187,15 @@ func (c *cluster) jobsDeleted(t *testing.T, p *provider) {
 		return err
 	})
 	start := time.Now()
-	c.delete(t, "transcriptionjobs.transcription-operator.io", "--all", "--all-namespaces")
+	must(t, c.client.DeleteAllOf(t.Context(), &v1alpha1.TranscriptionJob{}, client.InNamespace(userNamespace)))
+	eventually(t, "all jobs are gone", func(ctx context.Context) error {
+		left := &v1alpha1.TranscriptionJobList{}
+		err := c.client.List(ctx, left)
+		if err == nil && len(left.Items) > 0 {
+			err = fmt.Errorf("there are %d, the first is %s/%s", len(left.Items), left.Items[0].Namespace, left.Items[0].Name)
+		}
+		return err
+	})
 	t.Logf("all jobs were gone after %s", time.Since(start).Round(time.Second/10))
 	c.checkStored(t, ended[0], true)
 	c.checkStored(t, ended[1], false)

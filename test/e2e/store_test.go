@@ -13,11 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 )
 
-// storeRefuses: as long as a quota keeps a transcript from being stored, its notification is not said to be received. The job is left to the next step.
+// storeRefuses: as long as a quota keeps a transcript from being stored, its notification is not said to be received. The job is left to a later step.
 func storeRefuses(t *testing.T, c *cluster) {
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Namespace: userNamespace, Name: "no-more-configmaps"},
@@ -45,5 +43,5 @@ func storeRefuses(t *testing.T, c *cluster) {
 		t.Errorf("it is said to have transcripts: %+v", job.Status.Transcripts)
 	}
 	must(t, c.client.Delete(t.Context(), quota))
-	c.underWay = []*v1alpha1.TranscriptionJob{job}
+	c.underWay = append(c.underWay, job)
 }
