@@ -8,7 +8,9 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +18,10 @@ import (
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
 	"github.com/transcription-operator/transcription-operator/notification"
 )
+
+// CacheTransform is what the manager's cache leaves out of objects before it keeps them: who owns which field, which is more than half of a job that
+// has finished. So what is read from the cache must not be written back as a whole; statuses are applied, and metadata patched by what differs.
+func CacheTransform() toolscache.TransformFunc { return cache.TransformStripManagedFields() }
 
 // SetupWithManager adds the reconcilers of jobs and accounts to a manager. Registry receives their metrics; nil means
 // controller-runtime's.

@@ -297,6 +297,7 @@ func (w *world) startManager() {
 		Logger:  w.logs.logger("manager"),
 		Cache: cache.Options{
 			DefaultNamespaces: w.watched(),
+			DefaultTransform:  CacheTransform(),
 			ByObject: map[client.Object]cache.ByObject{
 				&v1alpha1.ClusterSpeechmaticsAccount{}: {Label: labels.SelectorFromSet(labels.Set{worldLabel: w.namespace})},
 			},

@@ -153,7 +153,7 @@ func newManager(config *config) (ctrl.Manager, error) {
 		LeaseDuration:                 &config.timings.leaseDuration,
 		RenewDeadline:                 &config.timings.renewDeadline,
 		RetryPeriod:                   &config.timings.retryPeriod,
-		Cache:                         cache.Options{DefaultNamespaces: config.watched()},
+		Cache:                         cache.Options{DefaultNamespaces: config.watched(), DefaultTransform: controllers.CacheTransform()},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: config.neverCached()}},
 	})
 	if err != nil {

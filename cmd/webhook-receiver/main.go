@@ -38,14 +38,8 @@ const (
 	exitUsage = 2
 )
 
-const (
-	// apiQPS and apiBurst bound the requests to the API server. A notification needs about two for each format and three more; the
-	// API server's own priority and fairness protects it better than a client that makes notifications wait.
-	apiQPS   = 200
-	apiBurst = 400
-	// apiTimeout bounds each request to the API server. The receiver has no watches, which would need longer.
-	apiTimeout = 30 * time.Second
-)
+// apiTimeout bounds each request to the API server. The receiver has no watches, which would need longer.
+const apiTimeout = 30 * time.Second
 
 func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
 
@@ -132,7 +126,9 @@ func newClient() (client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find out how to reach the API server; set KUBECONFIG or --kubeconfig: %w", err)
 	}
-	config.QPS, config.Burst, config.Timeout = apiQPS, apiBurst, apiTimeout
+	// Nothing bounds the rate of requests: the doors' places bound how many there are at a time, and the API server's own priority and fairness
+	// protects it better than a client that makes notifications wait.
+	config.QPS, config.Timeout = -1, apiTimeout
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client of the API server: %w", err)
