@@ -141,8 +141,8 @@ scale: ## Run the tests of many jobs with their full sizes, and print figures (s
 .PHONY: bench
 bench: ## Measure what jobs cost, and how fast they are: docs/performance.md (SCENARIO=…, RUNS=…, PROFILES=true, DOCUMENT=docs/performance.md).
 	peers=$$(hack/kwok.sh); assets=$$(hack/control-plane.sh); KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 0 -v ./test/performance -run '^TestBench$$' \
-		-bench -bench.peers="$$peers" -bench.scenario='$(SCENARIO)' -bench.runs=$(RUNS) -bench.profiles=$(PROFILES) \
-		-bench.output='$(abspath build/bench)' -bench.document='$(if $(DOCUMENT),$(abspath $(DOCUMENT)))'
+		-performance.full -performance.peers="$$peers" -performance.scenario='$(SCENARIO)' -performance.runs=$(RUNS) -performance.profiles=$(PROFILES) \
+		-performance.output='$(abspath build/bench)' -performance.document='$(if $(DOCUMENT),$(abspath $(DOCUMENT)))'
 
 .PHONY: chaos
 chaos: ## Break processes, connections and answers for DURATION, and check that nothing is lost or paid for twice (SEED=…, ONLY=…).

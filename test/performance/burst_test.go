@@ -18,7 +18,11 @@ func burst(ctx context.Context, b *bench, in inputs) (*measures, error) {
 		return nil, err
 	}
 	m := newMeasures()
-	_, err = b.measureLoad(ctx, system, in, m)
+	if _, err = b.measureLoad(ctx, system, in, m); err == nil {
+		var bytes float64
+		bytes, err = b.cachedBytes(ctx, system)
+		m.add("memory per cached job", bytes, "B")
+	}
 	return m, errors.Join(err, system.Close())
 }
 

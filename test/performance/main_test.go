@@ -19,14 +19,14 @@ import (
 )
 
 var (
-	full     = flag.Bool("bench", false, "run the scenarios, and not the small form")
-	which    = flag.String("bench.scenario", "", "regular expression: the scenarios that are run; empty means all")
-	times    = flag.Int("bench.runs", 0, "how often each is run; 0 is what scenarios.yaml says")
-	output   = flag.String("bench.output", "", "folder for results.json; what it has of scenarios that are not run stays")
-	document = flag.String("bench.document", "", "Markdown file whose table is replaced")
-	profiles = flag.Bool("bench.profiles", false, "take CPU and heap profiles of manager and receiver while a scenario runs, into -bench.output")
-	peers    = flag.String("bench.peers", "", "folder with kwok and kube-controller-manager; see hack/kwok.sh")
-	keep     = flag.Bool("bench.keep", false, "keep logs and files")
+	full     = flag.Bool("performance.full", false, "run the scenarios, and not the small form")
+	which    = flag.String("performance.scenario", "", "regular expression: the scenarios that are run; empty means all")
+	times    = flag.Int("performance.runs", 0, "how often each is run; 0 is what scenarios.yaml says")
+	output   = flag.String("performance.output", "", "folder for results.json; what it has of scenarios that are not run stays")
+	document = flag.String("performance.document", "", "Markdown file whose table is replaced")
+	profiles = flag.Bool("performance.profiles", false, "take CPU and heap profiles of manager and receiver while a scenario runs, into -performance.output")
+	peers    = flag.String("performance.peers", "", "folder with kwok and kube-controller-manager; see hack/kwok.sh")
+	keep     = flag.Bool("performance.keep", false, "keep logs and files")
 )
 
 const (

@@ -27,7 +27,7 @@ const peerNode = "kwok"
 // than we: it talks to nobody outside of the cluster, stores nothing, and no client of it is slowed down.
 func kubernetesJobs(ctx context.Context, b *bench, in inputs) (*measures, error) {
 	if *peers == "" {
-		return nil, errors.New("-bench.peers is not set; run `make bench`")
+		return nil, errors.New("-performance.peers is not set; run `make bench`")
 	}
 	p, err := b.startPeer(ctx)
 	if err != nil {
@@ -120,6 +120,8 @@ func (p *peer) measure(ctx context.Context, in inputs, m *measures) error {
 
 // warmUp has one job done, so that what starts is not measured.
 func (p *peer) warmUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	_, _, err := p.drain(ctx, "warm-up", 1)
 	return err
 }

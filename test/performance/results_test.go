@@ -70,6 +70,13 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
+// judged are the results, held against the thresholds.
+func (r *results) judged(scenarios []scenario) *results {
+	j := &results{About: r.About, Rows: slices.Clone(r.Rows)}
+	j.judge(scenarios)
+	return j
+}
+
 // judge holds what was measured against the thresholds, and adds the ratios.
 func (r *results) judge(scenarios []scenario) {
 	for _, s := range scenarios {
