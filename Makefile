@@ -102,6 +102,7 @@ fmt: ## Format the Go code (gofmt, goimports).
 vet: ## Run go vet.
 	go vet ./...
 	go vet -tags chaos ./internal/crashpoint ./transcript/store
+	go vet -tags profiling ./internal/profiling
 
 .PHONY: lint
 lint: lint-go lint-api ## Run golangci-lint, and the Kubernetes API linter on api/.
