@@ -225,7 +225,7 @@ func TestDeadline_accountGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute))
 	account := w.account()
-	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(2)) })
+	job := w.job("job", func(j *v1alpha1.TranscriptionJob) { j.Spec.ActiveDeadlineSeconds = ptr.To(int64(15)) })
 	w.awaitRecord(job)
 	w.delete(account)
 	w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)

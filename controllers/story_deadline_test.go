@@ -36,8 +36,8 @@ func TestDeadline_running(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPatience(), withProcessing(time.Minute)) // so that nothing but the change makes it look
 	w.account()
-	set, raised, removed := w.job("set"), w.job("raised", deadlineOf(6)), w.job("removed", deadlineOf(6))
-	suspended := w.job("suspended", deadlineOf(6), func(j *v1alpha1.TranscriptionJob) { j.Spec.Suspend = ptr.To(false) })
+	set, raised, removed := w.job("set"), w.job("raised", deadlineOf(30)), w.job("removed", deadlineOf(30))
+	suspended := w.job("suspended", deadlineOf(30), func(j *v1alpha1.TranscriptionJob) { j.Spec.Suspend = ptr.To(false) })
 	for _, job := range []*v1alpha1.TranscriptionJob{set, raised, removed, suspended} {
 		w.awaitRecord(job)
 	}
@@ -97,7 +97,7 @@ func TestDeadline_inSubmission(t *testing.T) {
 		fault  simulator.Fault
 		remote []string
 	}{
-		"answer too late": {simulator.Fault{Kind: simulator.FaultResponseLate, Delay: simulator.Duration(8 * time.Second)}, []string{"deleted"}},
+		"answer too late": {simulator.Fault{Kind: simulator.FaultResponseLate, Delay: simulator.Duration(25 * time.Second)}, []string{"deleted"}},
 		"answer lost":     {simulator.Fault{Kind: simulator.FaultResponseLost}, []string{"deleted"}},
 		"never arrives":   {simulator.Fault{Kind: simulator.FaultError, Status: http.StatusBadGateway, Body: simulator.BodyHTML}, nil},
 	} {
@@ -107,7 +107,7 @@ func TestDeadline_inSubmission(t *testing.T) {
 			// The window of a submission is far longer than the job may take.
 			w := newWorld(t, withoutCallbacks(), withProcessing(time.Minute), withFaults(c.fault), withOptions(func(o *Options) { o.SubmissionWindow = 10 * time.Minute }))
 			w.account()
-			job := w.job("job", deadlineOf(3))
+			job := w.job("job", deadlineOf(12))
 			w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
 			w.wantRemoteJobs(job, c.remote...)
 			if !strings.Contains(w.logs.String(), "The outcome of the submission is not known") {
@@ -122,7 +122,7 @@ func TestDeadline_retrying(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPatience(), withFaults(simulator.Fault{Kind: simulator.FaultReject, Message: "Internal Server Error"}))
 	w.account()
-	job := w.job("job", deadlineOf(5))
+	job := w.job("job", deadlineOf(20))
 	message := w.awaitReason(job, v1alpha1.ReasonDeadlineExceeded)
 	if !strings.Contains(message, "1 of its 2 attempts failed") {
 		t.Errorf("the message %q does not say that an attempt had failed", message)
@@ -136,7 +136,7 @@ func TestDeadline_done(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withoutCallbacks(), withProcessing(300*time.Millisecond))
 	w.account()
-	job, inTheWay := w.unstored("job", deadlineOf(3))
+	job, inTheWay := w.unstored("job", deadlineOf(20))
 	w.eventually("the time is over", func() (bool, string) {
 		return newScope(job, w.scopeOptions()).deadlinePassed(), ""
 	})
