@@ -57,6 +57,8 @@ type cluster struct {
 	jobs int
 	// underWay are jobs that steps have left to later ones, to go on with.
 	underWay []*v1alpha1.TranscriptionJob
+	// failing is a job that fails, after a while.
+	failing *v1alpha1.TranscriptionJob
 	// secrets are all values that must not be told, by what they are.
 	secrets map[string]string
 	// tokens are the targets of the tokens that must not be told either.

@@ -53,8 +53,12 @@ func firstAccount(t *testing.T, c *cluster) {
 	}
 }
 
-// firstAccountOfNoUse: the account from the README says why it is of no use, which it takes a few seconds to find out.
-func firstAccountOfNoUse(t *testing.T, c *cluster) {
+// whatFails: the job whose URL leads nowhere has failed for that, and the account from the README says why it is of no use. Both take their time.
+func whatFails(t *testing.T, c *cluster) {
+	failed := c.finished(t, []*v1alpha1.TranscriptionJob{c.failing})[0]
+	if why := meta.FindStatusCondition(failed.Status.Conditions, v1alpha1.ConditionFailed); why == nil || why.Reason != v1alpha1.ReasonMediaFetchFailed {
+		t.Errorf("the job whose URL leads nowhere has not failed for that: %+v", why)
+	}
 	eventually(t, "the account says that it is of no use", func(ctx context.Context) error {
 		account := &v1alpha1.SpeechmaticsAccount{}
 		if err := c.client.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "default"}, account); err != nil {
@@ -122,7 +126,7 @@ func podsAreRestricted(t *testing.T, c *cluster) {
 func everySourceAndStore(t *testing.T, c *cluster) {
 	p := c.withProvider(t)
 	var created []*v1alpha1.TranscriptionJob
-	failing := c.create(t, fromNowhere, toConfigMap)
+	c.failing = c.create(t, fromNowhere, toConfigMap)
 	for _, source := range []option{fromURL, fromURLWithHeaders, fromURLInSecret, fromConfigMap, fromSecret} {
 		for _, store := range []option{toConfigMap, toKeptConfigMap, toVolume} {
 			created = append(created, c.create(t, source, store))
@@ -137,10 +141,6 @@ func everySourceAndStore(t *testing.T, c *cluster) {
 	jobs := c.complete(t, p, created)
 	tries := c.allNotified(t, jobs)
 	t.Logf("%d jobs of five sources and three stores are complete; notifications took %d tries", len(jobs), tries)
-	failed := c.finished(t, []*v1alpha1.TranscriptionJob{failing})[0]
-	if why := meta.FindStatusCondition(failed.Status.Conditions, v1alpha1.ConditionFailed); why == nil || why.Reason != v1alpha1.ReasonMediaFetchFailed {
-		t.Errorf("the job whose URL leads nowhere has not failed for that: %+v", why)
-	}
 
 	claim := &corev1.PersistentVolumeClaim{}
 	must(t, c.client.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: volumeClaim}, claim))
