@@ -146,3 +146,38 @@ func TestTrap_releaseMeetsConflict(t *testing.T) {
 		t.Errorf("%g jobs count as left, want 1", n)
 	}
 }
+
+// TestTrap_releaseAnswerLost has the release done and nobody say so: the job counts as left at the provider all the same.
+func TestTrap_releaseAnswerLost(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
+	lost := 0
+	r := step(t, interceptor.NewClient(env.Client, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if err := c.Patch(ctx, object, patch, opts...); err != nil {
+				return err
+			}
+			if lost--; lost >= 0 {
+				return errors.New("unexpected EOF")
+			}
+			return nil
+		},
+	}))
+	if err := r.claimAttempt(ctx, newScope(job, r.options), testProvider()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.record(ctx, newScope(get(t, job), r.options), testProvider(), "remote1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Client.Delete(ctx, job); err != nil {
+		t.Fatal(err)
+	}
+	lost = 1
+	if _, err := r.reconcileDeletion(ctx, newScope(get(t, job), r.options)); err != nil {
+		t.Errorf("the release ends with %v", err)
+	}
+	if n := valueOfCounter(t, r.metrics.uncleaned); n != 1 {
+		t.Errorf("%g jobs count as left, want 1", n)
+	}
+}

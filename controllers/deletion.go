@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/transcription-operator/transcription-operator/api/v1alpha1"
@@ -96,11 +97,21 @@ func (r *JobReconciler) release(ctx context.Context, s *scope) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
+	if err != nil && mayHaveArrived(err) && r.isReleased(ctx, s) {
+		err = nil
+	}
 	if err == nil {
 		r.traceDeletion(s) //nolint:contextcheck // the span is made afterwards, and is a child of none that a context has
 	}
 	crashpoint.At(crashpoint.Released)
 	return err
+}
+
+// isReleased reports whether the API server has let the object go, or is about to.
+func (r *JobReconciler) isReleased(ctx context.Context, s *scope) bool {
+	live := &v1alpha1.TranscriptionJob{}
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(s.job), live)
+	return apierrors.IsNotFound(err) || err == nil && (live.UID != s.job.UID || !controllerutil.ContainsFinalizer(live, v1alpha1.RemoteJobFinalizer))
 }
 
 // mustRelease reports whether the object is let go although the clean-up did not succeed.

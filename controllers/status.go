@@ -93,6 +93,9 @@ func readyCondition(conditions []metav1.Condition) *metav1.Condition {
 
 // applyStatus writes what a pass came to, if it changes anything, and tells people about it by an event.
 func (r *JobReconciler) applyStatus(ctx context.Context, s *scope, v verdict) error {
+	if err := r.releaseFacts(ctx, s); err != nil {
+		return err
+	}
 	before := s.job.Status
 	s.status.Conditions = deriveConditions(s.job, v, s.now())
 	s.status.ObservedGeneration = ptr.To(s.job.Generation)
@@ -174,17 +177,17 @@ func (r *JobReconciler) writeStatus(ctx context.Context, s *scope) error {
 	}
 	r.tracker.wrote(s.job)
 	r.metrics.spending.done(s.job, &before)
-	return r.releaseFacts(ctx, s, before.RemoteJob)
+	return nil
 }
 
-// releaseFacts has the record own nothing but itself when the controller has dropped what it said besides, since what another manager
-// owns stays. It comes after the controller's own apply, which names all conditions: what nobody else names would go with the record.
-func (r *JobReconciler) releaseFacts(ctx context.Context, s *scope, before *v1alpha1.RemoteJob) error {
-	remote := s.job.Status.RemoteJob
-	if before == nil || before.State == nil || remote == nil || remote.ID == nil || remote.State != nil {
+// releaseFacts has the record own nothing but itself when the controller is about to drop what it said besides, since what another manager owns
+// stays. It comes before the controller's own write: if it fails, nothing has been said yet, and the pass is done again.
+func (r *JobReconciler) releaseFacts(ctx context.Context, s *scope) error {
+	is, willBe := s.job.Status.RemoteJob, s.status.RemoteJob
+	if is == nil || is.State == nil || is.ID == nil || willBe == nil || willBe.State != nil {
 		return nil
 	}
-	return r.applyRecord(ctx, s, valueOf(s.job.Status.Attempt), *remote.ID, valueOf(remote.BaseURL), nil)
+	return r.applyRecord(ctx, s, valueOf(s.job.Status.Attempt), *is.ID, valueOf(is.BaseURL), nil)
 }
 
 // arrived reports whether a status is written although no answer says so, and takes the object over as it is then. Without that, the next pass would
@@ -196,6 +199,9 @@ func (r *JobReconciler) arrived(ctx context.Context, s *scope, err error) bool {
 	live := &v1alpha1.TranscriptionJob{}
 	if err := r.live.Get(ctx, client.ObjectKeyFromObject(s.job), live); err != nil || live.UID != s.job.UID || !sameControllerStatus(&live.Status, &s.status) {
 		return false
+	}
+	if factsOf(live) != factsOf(s.job) {
+		r.rests.wake(s.job.UID) // what came meanwhile, this pass has not judged
 	}
 	s.refresh(live)
 	s.status = *live.Status.DeepCopy()

@@ -336,7 +336,8 @@ func (s *scope) unknownSubmission(cause error) verdict {
 }
 
 // record writes the ID of an accepted submission into the status. It is the one write that is retried in place until it holds,
-// also while the manager is shutting down: losing it is the dangerous moment. It carries the resourceVersion that the
+// also while the manager is shutting down: losing it is the dangerous moment. Only what the API server calls invalid does not keep the
+// worker for longer than recordTimeout. It carries the resourceVersion that the
 // claim's write returned. After a conflict, the object is read again and judged anew: the record must neither reach a
 // namesake nor take the place of another one. The pass ends with errReloaded then, since what else it has found out was
 // computed from the older object.
@@ -367,7 +368,7 @@ func (r *JobReconciler) recordAs(ctx context.Context, s *scope, p *provider, id 
 			return err
 		case s.relationTo(attempt, id) != recordMissing && r.options.Clock.Now().After(deadline):
 			return r.leftOver(recordCtx, s, id, err)
-		case ctx.Err() != nil && r.options.Clock.Now().After(deadline):
+		case (ctx.Err() != nil || apierrors.IsInvalid(err)) && r.options.Clock.Now().After(deadline):
 			return fmt.Errorf("cannot record job %s; the claim will have it found again: %w", id, err)
 		case !apierrors.IsConflict(err):
 			r.log(ctx).Error(err, "Cannot record the submission; trying again", "attempt", attempt, "remoteJob", id)
@@ -466,7 +467,7 @@ func (s *scope) relationTo(attempt int32, id string) recordRelation {
 	}
 }
 
-// applyRecord is one try of record. What is known of the job besides may be nil.
+// applyRecord is one try of record. What is known of the job besides may be nil; then the conditions stay as they are.
 func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32, id, baseURL string, known *v1alpha1.RemoteJob) error {
 	remote, status := applyv1alpha1.RemoteJob(), applyv1alpha1.TranscriptionJobStatus()
 	before, runs := s.job.Status.Conditions, s.runningAs(id)
@@ -474,8 +475,9 @@ func (r *JobReconciler) applyRecord(ctx context.Context, s *scope, attempt int32
 	if known != nil {
 		remote = remoteApply(known.DeepCopy()) // the server's answer is decoded into what it points to
 		conditions = deriveConditions(s.job, runs, s.now())
-		status.WithConditions(conditionApplies(conditions)...)
 	}
+	// Conditions that it has named before and leaves out now would lose what nobody else names, and be invalid.
+	status.WithConditions(conditionApplies(conditions)...)
 	apply := applyv1alpha1.TranscriptionJob(s.job.Name, s.job.Namespace).
 		WithResourceVersion(s.job.ResourceVersion).
 		WithStatus(status.WithAttempt(attempt).WithRemoteJob(remote.WithID(id).WithBaseURL(baseURL)))
