@@ -154,6 +154,7 @@ func TestOwner_attemptFails(t *testing.T) {
 
 // label writes the object, as somebody else does.
 func label(t *testing.T, s *scope) error {
+	t.Helper()
 	live := get(t, s.job)
 	live.Labels = map[string]string{"somebody": "else"}
 	if err := env.Client.Update(t.Context(), live); err != nil {
