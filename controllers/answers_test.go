@@ -109,20 +109,11 @@ func valueOfCounter(t *testing.T, counter prometheus.Counter) float64 {
 	return metric.GetCounter().GetValue()
 }
 
-// TestTrap_releaseMeetsConflict lets go of a job that cannot be cleaned up, and has the first try meet a conflict: one job counts as left.
-func TestTrap_releaseMeetsConflict(t *testing.T) {
-	t.Parallel()
+// uncleanable is a job that is being deleted, and that is at a provider whose account is gone.
+func uncleanable(t *testing.T, r *JobReconciler) *v1alpha1.TranscriptionJob {
+	t.Helper()
 	ctx := t.Context()
 	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
-	conflicts := 0
-	r := step(t, interceptor.NewClient(env.Client, interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			if conflicts--; conflicts >= 0 {
-				return apierrors.NewConflict(schema.GroupResource{}, object.GetName(), nil)
-			}
-			return c.Patch(ctx, object, patch, opts...)
-		},
-	}))
 	if err := r.claimAttempt(ctx, newScope(job, r.options), testProvider()); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +123,23 @@ func TestTrap_releaseMeetsConflict(t *testing.T) {
 	if err := env.Client.Delete(ctx, job); err != nil {
 		t.Fatal(err)
 	}
+	return job
+}
+
+// TestTrap_releaseMeetsConflict lets go of a job that cannot be cleaned up, and has the first try meet a conflict: one job counts as left.
+func TestTrap_releaseMeetsConflict(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	conflicts := 0
+	r := step(t, interceptor.NewClient(env.Client, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if conflicts--; conflicts >= 0 {
+				return apierrors.NewConflict(schema.GroupResource{}, object.GetName(), nil)
+			}
+			return c.Patch(ctx, object, patch, opts...)
+		},
+	}))
+	job := uncleanable(t, r)
 	conflicts = 1
 	if _, err := r.reconcileDeletion(ctx, newScope(get(t, job), r.options)); !apierrors.IsConflict(err) {
 		t.Fatalf("the first try ends with %v", err)
@@ -151,7 +159,6 @@ func TestTrap_releaseMeetsConflict(t *testing.T) {
 func TestTrap_releaseAnswerLost(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	job := bareJob(t, env.Namespace(ctx, t, nil), "job")
 	lost := 0
 	r := step(t, interceptor.NewClient(env.Client, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
@@ -164,15 +171,7 @@ func TestTrap_releaseAnswerLost(t *testing.T) {
 			return nil
 		},
 	}))
-	if err := r.claimAttempt(ctx, newScope(job, r.options), testProvider()); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.record(ctx, newScope(get(t, job), r.options), testProvider(), "remote1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := env.Client.Delete(ctx, job); err != nil {
-		t.Fatal(err)
-	}
+	job := uncleanable(t, r)
 	lost = 1
 	if _, err := r.reconcileDeletion(ctx, newScope(get(t, job), r.options)); err != nil {
 		t.Errorf("the release ends with %v", err)
